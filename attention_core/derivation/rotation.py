@@ -1,0 +1,77 @@
+"""How a query or key was turned before it entered the score."""
+
+from __future__ import annotations
+
+import math
+
+from attention_core.derivation.cell import Cell
+from attention_core.derivation.latex import equals, factor, products
+from attention_core.derivation.steps import Step, product
+from attention_core.derivation.words import TITLES, note
+from attention_core.positions import RoPE
+
+
+def rotation_steps(cell: Cell, side: str) -> list[Step]:
+    r"""The angle of the plane and the turn: a cos - b sin, or a sin + b cos (see `RoPE`).
+
+    `side` is "q" or "k", `cell.row` the place of the token. The angle is that of the rotary scheme in `mods`,
+    else the one that the numbers before and after show.
+    """
+    heads = cell.trace.heads
+    whole, turned = (heads.q, heads.rotated_q) if side == "q" else (heads.k, heads.rotated_k)
+    before = cell.numbers(whole[cell.batch, cell.head, cell.row])
+    after = cell.numbers(turned[cell.batch, cell.head, cell.row])
+    first = cell.col - cell.col % 2
+    if first + 1 >= len(before):
+        unpaired = note("no_partner")
+        formula, substituted = rf"{side}'_c = {side}_c", rf"{side}'_c {equals(cell.value)}"
+        return [Step("rotation", TITLES["rotation"], formula, substituted, cell.value, note=unpaired)]
+    a, b = before[first], before[first + 1]
+    angle, cos, sin = _known_angle(cell, side) or _seen_angle(a, b, after[first], after[first + 1])
+    if cell.col == first:
+        pairs, formula = ((a, cos), (b, -sin)), r"a \cos\varphi - b \sin\varphi"
+        turn = "cos φ, −sin φ"
+    else:
+        pairs, formula = ((a, sin), (b, cos)), r"a \sin\varphi + b \cos\varphi"
+        turn = "sin φ, cos φ"
+    return [
+        angle,
+        Step(
+            "rotation",
+            TITLES["rotation"],
+            rf"{side}'_c = {formula}",
+            rf"{side}'_c = {products(pairs)} {equals(cell.value)}",
+            cell.value,
+            terms=tuple(product(str(first + 1 + n), *pair) for n, pair in enumerate(pairs)),
+            columns=("a, b", turn, f"{side}′"),
+        ),
+    ]
+
+
+def _known_angle(cell: Cell, side: str) -> tuple[Step, float, float] | None:
+    """The angle position * theta of the scheme in `mods`, with its cosine and sine as the trace had them."""
+    mod = next((mod for mod in cell.mods if isinstance(mod, RoPE)), None)
+    if mod is None:
+        return None
+    heads = cell.trace.heads
+    width, dtype = heads.q.shape[-1], heads.q.dtype
+    place = cell.row + (mod.query_offset if side == "q" else mod.key_offset)
+    plane, planes = cell.col // 2, width // 2
+    angle = mod.angles(1, width, place)[0, plane]
+    step = Step(
+        "angle",
+        TITLES["angle"],
+        r"\varphi = p \cdot \theta^{-n/N}",
+        rf"\varphi = {place} \cdot {factor(mod.base)}^{{-{plane}/{planes}}} {equals(float(angle))}",
+        float(angle),
+    )
+    return step, float(angle.cos().to(dtype)), float(angle.sin().to(dtype))
+
+
+def _seen_angle(a: float, b: float, a_after: float, b_after: float) -> tuple[Step, float, float]:
+    """The angle from (a, b) to (a_after, b_after); a zero pair shows none, and none is needed."""
+    square = a * a + b * b
+    cos = (a * a_after + b * b_after) / square if square else 1.0
+    sin = (a * b_after - b * a_after) / square if square else 0.0
+    angle = math.atan2(sin, cos)
+    return Step("angle", TITLES["angle"], r"\varphi", rf"\varphi {equals(angle)}", angle), cos, sin
