@@ -1,0 +1,82 @@
+"""A, the experiment that was pinned; B, the one on the screen; and their difference, for any stage on one scale."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from attention_core.experiment import Experiment
+from attention_core.trace import AttentionTrace
+from attention_viz import signed_scale
+from playground import compute, stages, state
+from playground.i18n import _
+
+FIELDS = (
+    "weights",
+    "masked_scores",
+    "scaled_scores",
+    "raw_scores",
+    "q",
+    "k",
+    "v",
+    "context",
+    "concat",
+    "output",
+    "embedding",
+)
+
+
+def section(experiment: Experiment, trace: AttentionTrace) -> None:
+    """Three panels side by side, if an experiment is pinned."""
+    pinned = state.view().pinned
+    if pinned is None:
+        return
+    before = compute.run(pinned)
+    with st.container(border=True, key="compare"):
+        seen = state.view().stage
+        st.session_state.setdefault("compare_stage", seen if seen in FIELDS else "weights")
+        field = st.selectbox(
+            _("A, B and their difference"),
+            FIELDS,
+            key="compare_stage",
+            format_func=stages.field_title,
+            width=260,
+        )
+        state.change_view(stage=field)
+        sizes = before.shape(field), trace.shape(field)
+        signed = field not in ("weights", "dropped_weights")
+        scale = signed_scale((before, field), (trace, field)) if signed else None
+        columns = st.columns(3)
+        with columns[0]:
+            stages.field_panel(
+                before,
+                field,
+                key="compare_a",
+                title=_("A, pinned"),
+                scale=scale,
+                marks=False,
+                width=300,
+                height=300,
+                csv=False,
+            )
+        with columns[1]:
+            stages.field_panel(
+                trace, field, key="compare_b", title=_("B, now"), scale=scale, width=300, height=300, csv=False
+            )
+        with columns[2]:
+            if sizes[0] == sizes[1]:
+                stages.field_panel(
+                    trace,
+                    field,
+                    key="compare_difference",
+                    title=_("B − A"),
+                    difference_to=before,
+                    width=300,
+                    height=300,
+                    csv=False,
+                )
+            else:
+                st.caption(
+                    _("A measures {a} and B {b}: a difference needs the same size.").format(
+                        a=stages.shape(before, field), b=stages.shape(trace, field)
+                    )
+                )

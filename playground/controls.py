@@ -1,0 +1,309 @@
+"""The sidebar: every field of the `Experiment` as a widget. The article's order: what goes in, what is done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from contextlib import nullcontext
+from dataclasses import fields as dataclass_fields
+from random import SystemRandom
+from typing import Any
+
+import streamlit as st
+
+from attention_core.embeddings import EMBEDDINGS
+from attention_core.experiment import Experiment
+from attention_core.positions import POSITIONS
+from attention_core.presets import PRESETS, preset
+from attention_core.tokens import TOKENIZERS
+from playground import state, teacher
+from playground.i18n import _
+from playground.mask_choice import CUSTOM, KINDS, kind_of
+from playground.settings import limits
+
+HEADS = (1, 2, 3, 4, 6, 8, 12, 16)
+# The widget of a field, where its short name differs from the field's.
+WIDGETS = {
+    "source_text": "source",
+    "num_heads": "heads",
+    "d_model": "width",
+    "d_k": "dk",
+    "d_v": "dv",
+    "num_kv_heads": "kv",
+    "out_proj": "wo",
+}
+
+
+def _labels() -> Mapping[str, str]:
+    """The word shown for each value of a choice."""
+    return {
+        "self": _("Self"),
+        "causal": _("Causal"),
+        "cross": _("Cross"),
+        "hand_built": _("Built by hand"),
+        "random": _("Random"),
+        "article": _("The article's"),
+        "word": _("Words"),
+        "character": _("Characters"),
+        "byte": _("Bytes"),
+        "bpe": _("Byte pairs (BPE)"),
+        "hashed": _("A vector for each word"),
+        "sorted_vocabulary": _("The article's vocabulary"),
+        "one_hot": _("One-hot"),
+        "none": _("None"),
+        "sinusoidal": _("Sinusoidal, added"),
+        "learned": _("Learned, added"),
+        "rope": _("RoPE, rotates q and k"),
+        "alibi": _("ALiBi, lowers scores by distance"),
+        "t5": _("T5 buckets, added to scores"),
+        "shaw": _("Relative keys (Shaw)"),
+        "transformer_xl": _("Relative (Transformer-XL)"),
+        "scaled_dot": _("Scaled dot product"),
+        "dot": _("Dot product"),
+        "additive": _("Additive"),
+        "bilinear": _("Bilinear"),
+        "cosine": _("Cosine"),
+    }
+
+
+def widget_values(wanted: Experiment) -> dict[str, Any]:
+    """What each widget shows for `wanted`, by the widget's name."""
+    kind, numbers = kind_of(wanted.mask)
+    d_head = max(1, wanted.d_model // wanted.num_heads)
+    values: dict[str, Any] = {
+        "text": wanted.text,
+        "source": wanted.source_text or "",
+        "mode": wanted.mode,
+        "tokenizer": wanted.tokenizer,
+        "heads": wanted.num_heads,
+        "width": wanted.d_model,
+        "unlock": wanted.d_k is not None or wanted.d_v is not None,
+        "dk": wanted.d_k or d_head,
+        "dv": wanted.d_v or d_head,
+        "kv": wanted.num_kv_heads or wanted.num_heads,
+        "position": wanted.position,
+        "score": wanted.score,
+        "temperature": wanted.temperature,
+        "mask": kind,
+        "dropout": wanted.dropout,
+        "bias": wanted.bias,
+        "weights": wanted.weights,
+        "seed": wanted.seed,
+        "embedding": wanted.embedding,
+        "wo": wanted.out_proj,
+    }
+    for index, number in enumerate(KINDS[kind].numbers if kind in KINDS else ()):
+        values[f"mask_{kind}_{index}"] = numbers[index] if numbers else number.start
+    st.session_state["custom_mask"] = wanted.mask if kind == CUSTOM else st.session_state.get("custom_mask")
+    return values
+
+
+def _key(name: str) -> str:
+    return state.CONTROL + name
+
+
+def _load_preset() -> None:
+    if st.session_state["preset"]:
+        _load(st.session_state["preset"])
+    # The choice is an action, not a state: what is on the screen may differ from the example a moment later.
+    st.session_state["preset"] = None
+
+
+def _load(name: str) -> None:
+    state.put(preset(name).experiment)
+    state.change_view(cell=None, head=None)
+
+
+def _reroll() -> None:
+    st.session_state[_key("seed")] = SystemRandom().randrange(10_000)
+
+
+def sidebar(only: Collection[str] | None = None) -> dict[str, Any]:
+    """Draw the controls and return the fields of the experiment they ask for.
+
+    `only` names the controls that a page shows, by the names of the experiment's fields and "preset"; the teacher's
+    link may hide or lock more of them. What is not shown stays as it is.
+    """
+    now = state.experiment()
+    fields: dict[str, Any] = {field.name: getattr(now, field.name) for field in dataclass_fields(Experiment)}
+    desk = Desk(only, fields)
+    with st.sidebar:
+        desk.presets()
+        desk.sentence()
+        desk.heads()
+        with desk.group(_("Widths"), "d_model", "d_k", "d_v", "num_kv_heads"):
+            desk.widths()
+        with desk.group(_("Position and score"), "position", "score", "temperature"):
+            desk.choose("position", _("Position"), list(POSITIONS))
+            desk.choose("score", _("Score"), ["scaled_dot", "dot", "additive", "bilinear", "cosine"])
+            desk.draw("temperature", st.slider, _("Temperature"), 0.1, 5.0, step=0.1)
+        with desk.group(_("Tokens and embedding"), "tokenizer", "embedding"):
+            desk.choose("tokenizer", _("Tokenizer"), list(TOKENIZERS))
+            desk.choose("embedding", _("Embedding"), list(EMBEDDINGS))
+        with desk.group(_("Seed, dropout, bias"), "seed", "dropout", "bias", "out_proj"):
+            desk.draw("seed", st.number_input, _("Seed"), 0, 2**31 - 1, step=1)
+            desk.draw("dropout", st.slider, _("Dropout on the weights"), 0.0, 0.9, step=0.05)
+            desk.draw("bias", st.checkbox, _("Biases"))
+            desk.draw("out_proj", st.checkbox, _("Output projection"))
+        if desk.shows("seed"):
+            st.button(
+                _("New random draw"),
+                on_click=_reroll,
+                width="stretch",
+                disabled=desk.locked("seed"),
+                help=_("Another seed for all random numbers"),
+            )
+    return fields
+
+
+class Desk:
+    """The controls of one page: draws those that are shown, and writes what they say into `fields`."""
+
+    def __init__(self, only: Collection[str] | None, fields: dict[str, Any]) -> None:
+        self._only = only
+        self._fields = fields
+        self._labels = _labels()
+        self._hidden, self._locked = teacher.hidden(), teacher.locked()
+
+    def shows(self, field: str) -> bool:
+        """Whether the control of `field` is shown here."""
+        return field not in self._hidden and (self._only is None or field in self._only)
+
+    def locked(self, field: str) -> bool:
+        """Whether the control is shown but cannot be moved."""
+        return field in self._locked
+
+    def group(self, label: str, *fields: str) -> Any:
+        """A fold for these controls; nothing where none of them is shown."""
+        return st.expander(label) if any(map(self.shows, fields)) else nullcontext()
+
+    def draw(self, field: str, widget: Callable[..., Any], *args: Any, **more: Any) -> Any:
+        """Draw one control, if it is shown, and take over what it says."""
+        if self.shows(field):
+            key = _key(WIDGETS.get(field, field))
+            self._fields[field] = widget(*args, key=key, disabled=self.locked(field), persist_state="page", **more)
+        return self._fields[field]
+
+    def choose(self, field: str, label: str, options: Any) -> Any:
+        """One value of several."""
+        return self.draw(field, st.selectbox, label, options, format_func=lambda value: self._labels[value])
+
+    def presets(self) -> None:
+        """The worked examples, and the article's three at one click each."""
+        if not self.shows("preset"):
+            return
+        st.selectbox(
+            _("Start from an example"),
+            [preset.id for preset in PRESETS],
+            index=None,
+            key="preset",
+            on_change=_load_preset,
+            format_func={preset.id: _(preset.title) for preset in PRESETS}.__getitem__,
+            placeholder=_("Choose an example"),
+        )
+        with st.container(horizontal=True, gap="small", vertical_alignment="center", key="article_buttons"):
+            st.caption(_("The article:"), width="content")
+            for name in ("self", "causal", "cross"):
+                st.button(
+                    self._labels[name],
+                    key=f"article_{name}",
+                    on_click=_load,
+                    args=(f"article-{name}",),
+                    type="tertiary",
+                    help=_("The article's sentence, small enough to follow by hand"),
+                )
+
+    def sentence(self) -> None:
+        """The text, the mode, and in cross mode the source text."""
+        self.draw("text", st.text_input, _("Sentence"), live="250ms")
+        mode = self.draw(
+            "mode",
+            st.segmented_control,
+            _("Attention"),
+            ["self", "causal", "cross"],
+            format_func=lambda value: self._labels[value],
+            required=True,
+            width="stretch",
+            help=_(
+                "Self: every token may look at every token. Causal: only at itself and what came before. "
+                "Cross: the sentence asks, a second sentence answers."
+            ),
+        )
+        if mode == "cross":
+            self.draw("source_text", st.text_input, _("Source sentence (gives keys and values)"), live="250ms")
+
+    def heads(self) -> None:
+        """How many heads, what their weights are, and what they may look at."""
+        self.draw("num_heads", st.select_slider, _("Heads"), _heads())
+        self.choose("weights", _("Weights of the heads"), ["hand_built", "random", "article"])
+        if self.shows("mask"):
+            self._fields["mask"] = _mask(self.locked("mask"))
+
+    def widths(self) -> None:
+        """d_model; d_k and d_v where they are unlocked; heads that share keys and values."""
+        most = limits()
+        self.draw("d_model", st.number_input, _("d_model, the width of a token"), 1, most.max_d_model, step=1)
+        if self.shows("d_k"):
+            unlock = st.checkbox(
+                _("Choose d_k and d_v freely"),
+                key=_key("unlock"),
+                disabled=self.locked("d_k"),
+                help=_("Otherwise both are d_model divided by the heads."),
+            )
+            if unlock:
+                self.draw("d_k", st.number_input, _("d_k, the width of a query and a key"), 1, most.max_d_k, step=1)
+                self.draw("d_v", st.number_input, _("d_v, the width of a value"), 1, most.max_d_v, step=1)
+            else:
+                self._fields["d_k"] = self._fields["d_v"] = None
+        heads = self._fields["num_heads"]
+        if self.shows("num_kv_heads") and heads > 1:
+            groups = [count for count in range(1, heads + 1) if heads % count == 0]
+            if st.session_state.get(_key("kv")) not in groups:
+                st.session_state[_key("kv")] = heads
+            kv = self.draw(
+                "num_kv_heads",
+                st.select_slider,
+                _("Heads for keys and values"),
+                groups,
+                help=_("Fewer: several query heads share them."),
+            )
+            self._fields["num_kv_heads"] = None if kv == heads else kv
+        elif heads == 1:
+            self._fields["num_kv_heads"] = None
+
+
+def _heads() -> list[int]:
+    """The head counts to slide over; a link may bring another one."""
+    now = st.session_state.get(_key("heads"), 1)
+    return sorted({count for count in HEADS if count <= limits().max_heads} | {now})
+
+
+def _mask(locked: bool) -> Any:
+    kinds = [*KINDS, *([CUSTOM] if st.session_state.get("custom_mask") is not None else [])]
+    custom = st.session_state.get("custom_mask")
+    kind = st.selectbox(
+        _("Mask"),
+        kinds,
+        key=_key("mask"),
+        disabled=locked,
+        persist_state="page",
+        format_func=lambda name: str(custom) if name == CUSTOM else _(KINDS[name].label),
+        help=_("What a query may look at. In causal mode it comes on top of the causal mask."),
+    )
+    if kind == CUSTOM:
+        return custom
+    values = []
+    for index, number in enumerate(KINDS[kind].numbers):
+        key = _key(f"mask_{kind}_{index}")
+        st.session_state.setdefault(key, number.start)
+        values.append(
+            st.number_input(
+                _(number.label),
+                number.least,
+                number.most,
+                step=1,
+                key=key,
+                disabled=locked,
+                persist_state="page",
+            )
+        )
+    return KINDS[kind].make(*values)

@@ -1,0 +1,141 @@
+"""What stands round the pictures: title, honest label, tokens, the choice of heads, what to take away."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from attention_core.experiment import Experiment
+from attention_core.trace import AttentionTrace
+from attention_viz.labels import visible
+from playground import downloads, panel, state
+from playground.i18n import _
+
+# The arithmetic stays in sight while the visitor walks down the stages: beside them; on a phone, once a cell is open,
+# as a sheet at the bottom.
+_STYLE = """
+<style>
+[data-testid="stSidebarHeader"] { height: 2.4rem; margin-bottom: 0; }
+[data-testid="stSidebarUserContent"] { padding-top: 0; }
+[data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.7rem; }
+.st-key-stages [data-testid="stExpander"] details { border: 0; }
+.st-key-stages [data-testid="stExpander"] summary { padding: 0; min-height: 0; opacity: 0.75; }
+.st-key-stages [data-testid="stExpander"] { margin-top: -0.9rem; margin-bottom: 0.6rem; }
+.st-key-arithmetic [data-testid="stVerticalBlock"], .st-key-arithmetic { gap: 0.55rem; }
+.st-key-arithmetic .katex { font-size: 1em; }
+@media (min-width: 641px) {
+  [data-testid="stColumn"]:has(.st-key-arithmetic) {
+    position: sticky; top: 3.6rem; align-self: flex-start; max-height: calc(100vh - 4rem); overflow-y: auto;
+  }
+}
+@media (max-width: 640px) {
+  [data-testid="stColumn"]:has(.st-key-arithmetic_open) {
+    position: sticky; bottom: 0; max-height: 44vh; overflow-y: auto; z-index: 30; padding: 0.5rem 0.2rem 0;
+    background: var(--st-background-color, Canvas); border-top: 1px solid rgb(128 128 128 / 40%);
+  }
+}
+</style>
+"""
+
+
+def style() -> None:
+    """The few rules that Streamlit has no setting for."""
+    st.html(_STYLE)
+
+
+def header(experiment: Experiment, trace: AttentionTrace, problem: str | None) -> None:
+    """Title, what is wrong with the input if anything is, else what the weights are; and the tokens."""
+    st.markdown(f"# {_('Attention playground')}")
+    if not messages(problem):
+        st.caption(honest_label(experiment))
+    tokens(experiment, trace)
+
+
+def messages(problem: str | None) -> bool:
+    """Say what is wrong with the address or the input; whether there was anything to say."""
+    wrong = (*state.notes(), *([problem] if problem else []))
+    for number, words in enumerate(wrong):
+        still = _("The picture still shows the last valid input.") if words == problem else ""
+        panel.statement(f"wrong_{number}", words, still, alert=True)
+    return bool(wrong)
+
+
+def tokens(experiment: Experiment, trace: AttentionTrace) -> None:
+    """The tokens as chips: in cross mode those of both texts."""
+    panel.chips("tokens", _chip_rows(experiment, trace))
+
+
+def honest_label(experiment: Experiment) -> str:
+    """What the numbers mean and what they do not."""
+    return {
+        "hand_built": _(
+            "Heads 1 to 3 are built by hand, to show what a head can do; the others are random. Nothing was trained."
+        ),
+        "random": _("Random weights: the mechanism is real, the meaning is not. Nothing was trained."),
+        "article": _("The article's random weights: the mechanism is real, the meaning is not."),
+    }[experiment.weights]
+
+
+def _chip_rows(experiment: Experiment, trace: AttentionTrace) -> list[dict[str, object]]:
+    def row(label: str, axis: str, tokens: tuple[str, ...]) -> dict[str, object]:
+        return {"label": label, "axis": axis, "tokens": tokens, "shown": [visible(token) for token in tokens]}
+
+    if experiment.mode == "cross":
+        return [row(_("Queries"), "query", trace.tokens), row(_("Source"), "key", trace.source_tokens)]
+    return [row("", "both", trace.tokens)]
+
+
+def head_choice(trace: AttentionTrace) -> int | None:
+    """All heads at once, or one large; and beside it what to pin and to take away."""
+    count = trace.shape("weights")[1]
+    seen = state.view()
+    with st.container(horizontal=True, vertical_alignment="center"):
+        options = [None, *range(count)]
+        if st.session_state.get("head_choice") not in options:
+            st.session_state["head_choice"] = None
+        if seen.head is not None and seen.head < count and "head_choice_set" not in st.session_state:
+            st.session_state["head_choice"] = seen.head
+        st.session_state["head_choice_set"] = True
+        head: int | None = st.segmented_control(
+            _("Heads shown"),
+            options,
+            key="head_choice",
+            format_func=lambda value: _("All heads") if value is None else str(value + 1),
+            label_visibility="collapsed",
+        )
+        state.change_view(head=head)
+        if seen.pinned is None:
+            st.button(
+                _("Pin as A"),
+                on_click=_pin,
+                help=_("Keep this, change anything, and see A, B and their difference."),
+            )
+        else:
+            st.button(_("Unpin A"), on_click=_unpin)
+        with st.popover(_("Download")):
+            st.markdown(_take_away())
+    return head
+
+
+def hero_title(head: int | None) -> str:
+    """What stands over the weights."""
+    return _("Weights of every head") if head is None else _("Weights of head {number}").format(number=head + 1)
+
+
+def _pin() -> None:
+    state.change_view(pinned=state.experiment())
+
+
+def _unpin() -> None:
+    state.change_view(pinned=None)
+
+
+def _take_away() -> str:
+    names = {
+        "attention.html": _("A page that works offline"),
+        "attention.py": _("The PyTorch code of what is on the screen"),
+        "trace.json": _("Every tensor as JSON"),
+        "trace.npz": _("Every tensor as NumPy arrays (NPZ)"),
+        "experiment.json": _("The settings as JSON"),
+    }
+    links = [f"- [{title}]({downloads.link(name)})" for name, title in names.items()]
+    return "\n".join([*links, "", _("Each picture also offers itself as PNG and SVG and its numbers as CSV.")])

@@ -1,0 +1,28 @@
+"""The words of the interface, through gettext. English is the source and the fallback."""
+
+from __future__ import annotations
+
+import gettext
+from functools import cache
+from pathlib import Path
+
+import streamlit as st
+
+LOCALES = Path(__file__).parent / "locale"
+LANGUAGES = ("en",)
+
+
+@cache
+def _catalogue(language: str) -> gettext.NullTranslations:
+    return gettext.translation("playground", LOCALES, languages=[language], fallback=True)
+
+
+def language() -> str:
+    """The language of this visitor: `?lang=` in the address, else what the browser asks for, else English."""
+    asked = st.query_params.get("lang") or (st.context.locale or "")
+    return asked.split("-")[0] if asked.split("-")[0] in LANGUAGES else "en"
+
+
+def _(message: str) -> str:
+    """`message` in the visitor's language."""
+    return _catalogue(language()).gettext(message)

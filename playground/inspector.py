@@ -1,0 +1,108 @@
+"""The arithmetic of one cell, with its real numbers: what was clicked, or a telling cell to begin with."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import streamlit as st
+
+from attention_core.derivation import Derivation, Step, derive
+from attention_core.experiment import Experiment
+from attention_core.trace import AttentionTrace
+from attention_viz.bars import bars_spec
+from attention_viz.labels import visible
+from playground import panel, state
+from playground.i18n import _
+from playground.panel import Cell
+from playground.stages import SCORES, field_title
+
+STAGES_OF_A_SCORE = ("raw_scores", "scaled_scores", "modified_scores", "masked_scores", "weights")
+
+
+def draw(experiment: Experiment, trace: AttentionTrace) -> None:
+    """Sentence, the row's weights as bars, and the derivation step by step."""
+    chosen = state.view().cell
+    if chosen is not None and not _exists(trace, chosen):
+        chosen = None
+    cell = chosen or first_cell(trace)
+    found = derive(
+        trace,
+        cell.field,
+        head=cell.head,
+        row=cell.row,
+        col=cell.col,
+        score=experiment.score_function(),
+        mods=experiment.mods(),
+        show=visible,
+    )
+    # The style of the frame tells an opened cell from the one shown to begin with by the key.
+    with (
+        st.container(key="arithmetic"),
+        st.container(key="arithmetic_open" if chosen else "arithmetic_first"),
+    ):
+        with st.container(horizontal=True, vertical_alignment="center"):
+            st.markdown(f"### {_('Where this number comes from')}")
+            if chosen:
+                st.button(_("Close"), on_click=state.open_cell, args=(None,), type="tertiary")
+        if chosen is None:
+            st.caption(_("Click any cell, in any picture. With the keyboard: Tab to a picture, arrow keys, Enter."))
+        panel.statement("sentence", found.sentence.text(_), _place(trace, found))
+        if cell.field in SCORES:
+            spec = bars_spec(trace, cell.head, cell.row, marked=cell.col, highest=260, say=_)
+            panel.plot("row_bars", spec, height=spec["layout"]["height"])
+        for number, step in enumerate(found.steps):
+            _step(number, step)
+
+
+def first_cell(trace: AttentionTrace) -> Cell:
+    """A cell to begin with: where the token in the middle looks most, in the first head."""
+    weights = trace.field("weights")[0, 0]
+    row = weights.shape[0] // 2
+    return Cell("weights", 0, row, int(weights[row].argmax()))
+
+
+def _exists(trace: AttentionTrace, cell: Cell) -> bool:
+    """Whether the trace has this cell: a link, or another sentence, may leave it behind."""
+    if cell.field not in trace.fields():
+        return False
+    sizes: tuple[int, ...] = trace.shape(cell.field)
+    head, (rows, cols) = (sizes[1] if len(sizes) == 4 else 1), sizes[-2:]
+    return cell.head < head and cell.row < rows and cell.col < cols
+
+
+def _place(trace: AttentionTrace, found: Derivation) -> str:
+    if found.head is None:
+        return _("{field}, row {row}, column {col}").format(
+            field=field_title(found.field), row=found.row, col=found.col
+        )
+    names = trace.head_names
+    head = str(found.head + 1)
+    if found.head < len(names) and names[found.head]:
+        head = f"{head} · {_(names[found.head])}"
+    return _("{field}, head {head}, row {row}, column {col}").format(
+        field=field_title(found.field), head=head, row=found.row, col=found.col
+    )
+
+
+def _step(number: int, step: Step) -> None:
+    parts = [f"**{number + 1}. {_(step.name)}**", f"$$\\displaystyle {step.formula}$$"]
+    if step.substituted and step.substituted != step.formula:
+        parts.append(f"$$\\displaystyle {step.substituted}$$")
+    st.markdown("\n\n".join(parts))
+    if len(step.terms) > 1:
+        rows = [(term.label, *(_number(value) for value in term[1:])) for term in step.terms]
+        total: tuple[str, ...] = ("Σ", "", "", _number(step.value)) if step.value is not None else ()
+        panel.table(f"terms_{number}", rows, head=_plain(step.columns), total=total, more=_("Show all terms"))
+    if step.note is not None:
+        panel.statement(f"note_{number}", "", step.note.text(_))
+
+
+def _plain(columns: tuple[str, ...] | None) -> tuple[Any, ...]:
+    return ("", *columns) if columns else ()
+
+
+def _number(value: float) -> str:
+    if value in (float("inf"), float("-inf")):
+        return "∞" if value > 0 else "−∞"
+    text = f"{value:.4f}" if abs(value) < 1e4 else f"{value:.4g}"
+    return (text if text.strip("-0.") else "0.0000").replace("-", "−")

@@ -1,0 +1,68 @@
+"""The frame of a concept page: one question, the answer in one sentence, the pictures, and what to try next."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from typing import Any
+
+import streamlit as st
+
+from attention_core.experiment import Experiment
+from attention_core.trace import AttentionTrace
+from playground import compute, controls, frame, state
+from playground.i18n import _, language
+from playground.prose import Section, prose
+
+
+@dataclass(frozen=True)
+class Lesson:
+    """A page that has begun: its words, and the experiment on the screen."""
+
+    name: str
+    words: dict[str, Section]
+    experiment: Experiment
+    trace: AttentionTrace
+
+    def section(self, name: str, **numbers: Any) -> None:
+        """A heading-less passage of the page's prose, with `{names}` in it replaced by this experiment's numbers."""
+        section = self.words[name]
+        st.markdown(_filled(section.lead, numbers))
+        if section.why:
+            why(_filled(section.why, numbers))
+
+    def close(self) -> None:
+        """What to try next, and the address."""
+        if "try" in self.words:
+            st.markdown(self.words["try"].lead)
+        state.save(self.experiment)
+
+
+def begin(name: str, only: Collection[str] | None = None) -> Lesson:
+    """Read the address, draw the controls named in `only`, and open the page with its question and its answer.
+
+    The prose `pages/<name>.<language>.md` has the sections `question` and `answer`, and `try` for the end.
+    """
+    state.load(name)
+    words = prose(name, language())
+    experiment, problem = state.accept(controls.sidebar(only))
+    frame.style()
+    st.markdown(f"# {words['question'].lead}")
+    frame.messages(problem)
+    st.markdown(words["answer"].lead)
+    if words["answer"].why:
+        why(words["answer"].why)
+    return Lesson(name, words, experiment, compute.run(experiment))
+
+
+def why(text: str) -> None:
+    """What only some want to know, folded away."""
+    with st.expander(_("Why?")):
+        st.markdown(text)
+
+
+def _filled(text: str, numbers: dict[str, Any]) -> str:
+    # Not str.format: the prose is full of the braces of its formulas.
+    for name, value in numbers.items():
+        text = text.replace("{" + name + "}", str(value))
+    return text

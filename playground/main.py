@@ -1,0 +1,46 @@
+"""The frame of every page: what Streamlit runs on each visit and each change."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import streamlit as st
+
+from playground.i18n import _
+
+PAGES = Path(__file__).parent.parent / "pages"
+
+
+def pages() -> dict[str, list[tuple[str, str]]]:
+    """The pages by section: file name (which is also the address) and title."""
+    return {
+        "": [("playground", _("Playground")), ("mask_lab", _("Mask lab"))],
+        _("Understand"): [
+            ("heads", _("One head or many?")),
+            ("scale", _("Why divide by √d_k?")),
+            ("scores", _("Score functions")),
+            ("position", _("Where does position come in?")),
+            ("cross", _("Cross-attention")),
+            ("encoder", _("The encoder block")),
+            ("article", _("The article, step by step")),
+            ("glossary", _("Glossary")),
+        ],
+    }
+
+
+def main() -> None:
+    """Set up the frame and run the page that is asked for."""
+    st.set_page_config(page_title=_("Attention playground"), layout="wide", initial_sidebar_state="auto", menu_items={})
+    sections = {
+        section: [
+            st.Page(PAGES / f"{name}.py", title=title, url_path=name, default=name == "playground")
+            for name, title in entries
+            if (PAGES / f"{name}.py").exists()
+        ]
+        for section, entries in pages().items()
+    }
+    st.navigation(sections, position="top").run()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,188 @@
+"""The one panel of the app: a Streamlit component that draws in place with plotly.js (see panel.js beside this file).
+
+`heatmap`, `chips` and `plot` mount it. Each packs what the browser needs into one binary message: numbers travel as
+float32 and are drawn as they are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from typing import Any
+
+import streamlit as st
+
+from playground.assets import addresses
+from playground.i18n import _
+from playground.panel.message import pack
+from playground.panel.received import Cell, Grid, cell_of, grid_of, serial_of
+
+__all__ = ["Cell", "Grid", "chips", "heatmap", "plot", "statement", "table"]
+
+# The scripts come from a route of the app, where the browser keeps them: Streamlit would send them with every panel.
+_STUB = """
+const here = (path) => new URL(path, document.baseURI).href;
+if (!document.getElementById("ap-style")) {
+  const style = document.createElement("link");
+  Object.assign(style, { id: "ap-style", rel: "stylesheet", href: here("%(panel.css)s") });
+  document.head.appendChild(style);
+}
+const script = document.createElement("link");
+Object.assign(script, { rel: "preload", as: "script", href: here("%(plotly.min.js)s") });
+document.head.appendChild(script);
+const panel = import(here("%(panel.js)s"));
+export default async (component) => (await panel).default(component);
+"""
+
+LARGE = 20_000  # cells: a panel with more than this is sent its numbers only while it is near the screen
+
+
+@cache
+def _component() -> Callable[..., Any]:
+    return st.components.v2.component("attention_panel", js=_STUB % addresses(), isolate_styles=False)
+
+
+def _words() -> dict[str, str]:
+    return {
+        "column": _("column"),
+        "forbidden_weight": _("forbidden: the weight is 0"),
+        "forbidden_score": _("forbidden: −∞"),
+        "allowed": _("allowed"),
+        "forbidden": _("forbidden"),
+        "save_png": _("Save as PNG picture"),
+        "save_svg": _("Save as SVG picture"),
+        "save_csv": _("Save the numbers as CSV"),
+    }
+
+
+def heatmap(
+    key: str,
+    spec: Callable[[], dict[str, Any]],
+    *,
+    cells: int,
+    title: str,
+    note: str = "",
+    height: int = 300,
+    csv: str | None = None,
+    group: str | None = None,
+    cell: Cell | None = None,
+    twins: bool = True,
+    on_cell: Callable[[Cell], None] | None = None,
+    brush: int = 1,
+    on_paint: Callable[[Grid], None] | None = None,
+) -> None:
+    """Draw a heatmap in place. `on_cell` is called, before the next run, with the cell that was clicked.
+
+    `spec` makes the figure (`attention_viz.heatmap_spec`) and is called only if the panel needs its numbers: above
+    `LARGE` cells only while the panel is near the screen. Panels of one `group` mark the same open `cell`. `twins`
+    says that queries and keys are the same tokens. With `on_paint` cells can be painted, `brush` of them wide, and the
+    whole grid comes back after each stroke.
+    """
+
+    def said(name: str) -> Any:
+        return (st.session_state.get(key) or {}).get(name)
+
+    large = cells > LARGE
+    figure = spec() if not large or said("near") else None
+    meta = figure["meta"] if figure else {}
+    name = group or meta.get("field", key)
+    header = {
+        "kind": "heatmap",
+        "id": key,
+        "height": height,
+        "title": title,
+        "note": note,
+        "label": _("{title}: a heatmap. Arrow keys move, page keys change the head, Enter opens a cell.").format(
+            title=title
+        ),
+        "figure": {"data": figure["data"], "layout": figure["layout"]} if figure else None,
+        "meta": meta,
+        "large": large,
+        "plotly": addresses()["plotly.min.js"],
+        "csv": csv,
+        "file": key,
+        "group": name,
+        "cell": {"group": name, "head": cell.head, "row": cell.row, "col": cell.col} if cell else None,
+        "twins": twins,
+        "selectable": on_cell is not None,
+        "narrow": bool(st.session_state.get("narrow")),
+        "words": _words(),
+        "paint": {"serial": serial_of(said("mask")), "brush": brush} if on_paint else None,
+    }
+
+    def clicked() -> None:
+        _count()
+        cell = cell_of(said("cell"), st.session_state.get(f"{key}_meta", {}))
+        if cell is not None and on_cell is not None:
+            on_cell(cell)
+
+    def painted() -> None:
+        _count()
+        grid = grid_of(said("mask"), st.session_state.get(f"{key}_meta", {}))
+        if grid is not None and on_paint is not None:
+            on_paint(grid)
+
+    def seen() -> None:
+        _count()
+        if said("narrow") is not None:
+            st.session_state["narrow"] = bool(said("narrow"))
+
+    if figure:
+        st.session_state[f"{key}_meta"] = meta
+    _component()(
+        key=key,
+        data=pack(header),
+        on_cell_change=clicked,
+        on_near_change=seen,
+        on_narrow_change=seen,
+        on_mask_change=painted,
+    )
+
+
+def _count() -> None:
+    """A rerun that a panel asked for is no navigation: see playground/state.py."""
+    st.session_state["clicks"] = st.session_state.get("clicks", 0) + 1
+
+
+def chips(key: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Show tokens as chips, one line a row: `{"label", "axis": "query"|"key"|"both", "tokens", "shown"}`."""
+    _component()(key=key, data=pack({"kind": "chips", "id": key, "rows": list(rows)}))
+
+
+def plot(key: str, spec: dict[str, Any], *, height: int) -> None:
+    """Draw a plain Plotly figure (bars, lines) in place."""
+    header = {
+        "kind": "plot",
+        "id": key,
+        "height": height,
+        "figure": {"data": spec["data"], "layout": spec["layout"]},
+        "meta": spec.get("meta", {}),
+        "plotly": addresses()["plotly.min.js"],
+    }
+    _component()(key=key, data=pack(header))
+
+
+def table(
+    key: str,
+    rows: Sequence[Sequence[str]],
+    *,
+    head: Sequence[str] = (),
+    total: Sequence[str] = (),
+    more: str = "",
+) -> None:
+    """Show a small table of texts; of a long one the first rows, with a button that says `more`."""
+    header = {
+        "kind": "table",
+        "id": key,
+        "rows": list(rows),
+        "head": list(head),
+        "total": list(total),
+        "more": more,
+    }
+    _component()(key=key, data=pack(header))
+
+
+def statement(key: str, sentence: str, detail: str = "", *, alert: bool = False) -> None:
+    """Show a sentence that may hold a visitor's text; as an `alert` it says what is wrong."""
+    header = {"kind": "statement", "id": key, "sentence": sentence, "detail": detail, "alert": alert}
+    _component()(key=key, data=pack(header))

@@ -1,0 +1,354 @@
+// A heatmap that is redrawn in place: zoom and the open cell survive, pointing and keys work cell by cell.
+
+import { choose, listen, point, shared } from "./bus.js";
+import { plotly } from "./library.js";
+import { dequeue, enqueue } from "./queue.js";
+import { Overlay } from "./overlay.js";
+import { Painter } from "./paint.js";
+import { Readout } from "./readout.js";
+import { theme, tokenColours } from "./theme.js";
+import { Toolbar } from "./toolbar.js";
+
+const CONFIG = { displayModeBar: false, responsive: false, showTips: false, doubleClick: "reset" };
+const READABLE = { width: 30, height: 15 }; // pixels a cell needs before its value is printed in it
+const STRIPES = 80; // tokens up to which each has its coloured stripe
+const NARROW = 520; // pixels; Python arranges the heads in fewer columns below this
+
+export class Heatmap {
+  constructor(root) {
+    this.root = root;
+    root.tabIndex = 0;
+    root.setAttribute("role", "application");
+    this.toolbar = new Toolbar(root, this);
+    this.stage = root.appendChild(document.createElement("div"));
+    this.stage.className = "ap-stage";
+    this.plot = this.stage.appendChild(document.createElement("div"));
+    this.overlay = new Overlay(this.stage);
+    this.readout = new Readout(root);
+    this.stop = listen(() => this.light());
+    this.resize = new ResizeObserver(() => this.width !== this.stage.clientWidth && this.payload && enqueue(this));
+    this.resize.observe(this.stage);
+    this.sight = new IntersectionObserver(([entry]) => this.seen(entry.isIntersecting), { rootMargin: "900px" });
+    this.sight.observe(root);
+    this.watch();
+  }
+
+  update(payload) {
+    this.stage.style.height = `${payload.height}px`;
+    this.toolbar.update(payload);
+    this.root.setAttribute("aria-label", payload.label);
+    this.waiting = payload.figure === null; // Python sends large numbers only to panels that are near the screen
+    this.root.classList.toggle("ap-stale", this.waiting);
+    if (this.waiting) {
+      if (this.near) this.send.near(true);
+      return;
+    }
+    const colours = theme(this.root);
+    const look = `${payload.revision} ${colours.dark} ${colours.background} ${colours.text}`;
+    if (payload.cell) shared.cell = payload.cell;
+    else if (payload.selectable && shared.cell?.group === payload.group) shared.cell = null;
+    const fresh = look !== this.look;
+    this.look = look;
+    if (payload.paint) {
+      this.painter ??= new Painter(this);
+      this.stage.classList.add("ap-paintable");
+      if (this.payload && !this.painter.adopt(payload)) return; // a picture of a mask that has been painted over since
+    }
+    this.payload = payload;
+    if (fresh) enqueue(this);
+    else this.light();
+  }
+
+  seen(near) {
+    this.near = near;
+    if (near && this.waiting) this.send.near(true);
+    else if (!near && this.payload?.large) this.send.near(false);
+  }
+
+  async draw() {
+    if (!this.stage.clientWidth) return;
+    try {
+      await this.paint(await plotly(this.payload.plotly));
+    } catch (error) {
+      this.readout.say(String(error.message ?? error));
+    }
+  }
+
+  async paint(Plotly) {
+    const payload = this.payload;
+    const { figure, meta } = payload;
+    this.width = this.stage.clientWidth;
+    if (this.width < NARROW !== this.narrow) {
+      this.narrow = this.width < NARROW;
+      if (this.narrow !== payload.narrow) this.send.narrow(this.narrow);
+    }
+    this.colours = theme(this.root);
+    const trace = { ...figure.data[0] };
+    const scale = meta.colorscales?.[this.colours.dark ? "dark" : "light"];
+    if (scale) trace.colorscale = scale;
+    const coarse = matchMedia("(pointer: coarse)").matches;
+    const axis = { fixedrange: coarse, showgrid: false, zeroline: false, showline: false };
+    const layout = {
+      ...figure.layout,
+      width: this.width,
+      height: payload.height,
+      uirevision: `${payload.id} ${meta.rows} ${meta.cols} ${meta.blocks.length} ${this.width}`,
+      hovermode: false, // cells are found from the pointer's position: it is faster, and it finds gaps too
+      dragmode: coarse || payload.paint ? false : "zoom",
+      paper_bgcolor: "rgba(0,0,0,0)",
+      plot_bgcolor: "rgba(0,0,0,0)",
+      font: { ...figure.layout.font, color: this.colours.text, family: this.colours.font },
+      xaxis: { ...figure.layout.xaxis, ...axis },
+      yaxis: { ...figure.layout.yaxis, ...axis },
+    };
+    this.trace = trace;
+    this.layout = layout;
+    this.printed = this.printable(this.guess(layout, meta));
+    await Plotly.react(this.plot, [{ ...trace, ...this.text(this.printed) }], layout, CONFIG);
+    if (!this.bound) {
+      this.bound = true;
+      this.plot.on("plotly_relayout", () => this.afterZoom(Plotly));
+    }
+    await this.afterZoom(Plotly);
+    this.painter?.adopt(payload);
+    this.root.dataset.painted = payload.revision;
+    this.root.dataset.field = meta.field;
+  }
+
+  // Cell size before the first layout is known: the drawn area is the box less its margins.
+  guess(layout, meta) {
+    const margin = { l: 60, r: 20, t: 20, b: 40, ...layout.margin };
+    const [x0, x1] = layout.xaxis.range ?? [0, 1];
+    const [y0, y1] = layout.yaxis.range ?? [0, 1];
+    let width = (layout.width - margin.l - margin.r) / Math.abs(x1 - x0);
+    let height = (layout.height - margin.t - margin.b) / Math.abs(y1 - y0);
+    if (layout.yaxis.scaleanchor || layout.xaxis.scaleanchor) width = height = Math.min(width, height);
+    return { width, height };
+  }
+
+  cellSize() {
+    return {
+      width: Math.abs(this.overlay.x(1) - this.overlay.x(0)),
+      height: Math.abs(this.overlay.y(1) - this.overlay.y(0)),
+    };
+  }
+
+  printable({ width, height }) {
+    if (width < READABLE.width || height < READABLE.height) return 0;
+    return Math.round(Math.max(9, Math.min(13, width / 3.6, height / 1.4)));
+  }
+
+  // About three figures of the largest number on the scale.
+  text(size) {
+    const { kind, zmax } = this.payload.meta;
+    if (!size || kind === "mask") return { texttemplate: "" };
+    const decimals = 2 - Math.floor(Math.log10(zmax));
+    const format = decimals >= 0 && decimals <= 4 ? `.${decimals}f` : ".1e";
+    return { texttemplate: `%{z:${format}}`, textfont: { size } };
+  }
+
+  async afterZoom(Plotly) {
+    this.overlay.place(this.plot);
+    const size = this.printable(this.cellSize());
+    if (size !== this.printed) {
+      this.printed = size;
+      await Plotly.restyle(this.plot, Object.fromEntries(Object.entries(this.text(size)).map(([k, v]) => [k, [v]])), [0]);
+      this.overlay.place(this.plot);
+    }
+    const { meta } = this.payload;
+    const colours = (are, labels) =>
+      (are === "query" || are === "key") && labels.length <= STRIPES ? tokenColours(labels, this.colours.dark) : null;
+    this.overlay.colour(meta, colours(meta.rows_are, meta.row_labels), colours(meta.cols_are, meta.col_labels));
+    this.overlay.sign(size ? this.forbidden() : [], this.sign(), size);
+    this.light();
+  }
+
+  sign() {
+    return this.payload.meta.gap === "-inf" ? "−∞" : "×";
+  }
+
+  // The forbidden cells: what a head's block leaves empty (between the blocks lies paper, not cells).
+  forbidden() {
+    const { meta, figure } = this.payload;
+    if (meta.gap === null) return [];
+    const cells = [];
+    for (const block of meta.blocks)
+      for (let i = 0; i < meta.rows; i++)
+        for (let j = 0; j < meta.cols; j++) {
+          const [x, y] = [block.x0 + j, block.y0 + i];
+          if (Number.isNaN(figure.data[0].z[y][x])) cells.push([x, y]);
+        }
+    const inside = ([x, y]) => this.overlay.rectangle(x - 0.1, y - 0.1, x + 0.1, y + 0.1) !== "";
+    return cells.filter(inside);
+  }
+
+  light() {
+    if (!this.overlay.area || !this.payload) return;
+    const { meta, group } = this.payload;
+    const at = (are) => (are === "query" ? shared.query : are === "key" ? shared.key : null);
+    this.overlay.light(meta, at(meta.rows_are), at(meta.cols_are));
+    const cell = shared.cell;
+    const inside = cell?.group === group && cell.row < meta.rows && cell.col < meta.cols;
+    const block = inside && meta.blocks.find((b) => (b.head ?? 0) === cell.head);
+    this.overlay.open.setAttribute("d", block ? this.overlay.cell(block, cell.row, cell.col) : "");
+    this.overlay.cursor.setAttribute("d", this.at ? this.overlay.cell(this.at.block, this.at.row, this.at.col) : "");
+  }
+
+  // The cell under a point of the screen, or null between and outside the blocks.
+  find(event) {
+    if (!this.overlay.area || !this.payload) return null;
+    const box = this.stage.getBoundingClientRect();
+    const px = event.clientX - box.left;
+    const py = event.clientY - box.top;
+    const { left, right, top, bottom } = this.overlay.area;
+    if (px < left || px > right || py < top || py > bottom) return null;
+    const x = Math.round(this.overlay.column(px));
+    const y = Math.round(this.overlay.row(py));
+    const { meta } = this.payload;
+    const block = meta.blocks.find((b) => x >= b.x0 && x < b.x0 + meta.cols && y >= b.y0 && y < b.y0 + meta.rows);
+    return block ? { block, row: y - block.y0, col: x - block.x0 } : null;
+  }
+
+  // A forbidden cell is a gap in the picture; so is a number that is none, and those are listed by name.
+  value({ block, row, col }) {
+    const { figure, meta } = this.payload;
+    const odd = meta.nonfinite.find((one) => one.head === block.head && one.row === row && one.col === col);
+    return odd ? odd.value : figure.data[0].z[block.y0 + row][block.x0 + col];
+  }
+
+  show(cell, event) {
+    const { meta, twins } = this.payload;
+    if (!cell) {
+      point(null, null);
+      this.readout.hide();
+      return;
+    }
+    const { row, col } = cell;
+    let query = meta.rows_are === "query" ? row : meta.cols_are === "query" ? col : null;
+    let key = meta.cols_are === "key" ? col : meta.rows_are === "key" ? row : null;
+    // Where queries and keys are the same tokens, a row of vectors belongs to a token in both roles.
+    if (twins && (query === null) !== (key === null)) query = key = query ?? key;
+    point(query, key);
+    this.readout.show(this.payload, cell, this.value(cell), event, this.stage);
+  }
+
+  open(cell) {
+    const { group, meta } = this.payload;
+    choose({ group, head: cell.block.head ?? 0, row: cell.row, col: cell.col });
+    if (this.payload.selectable) this.send.cell([meta.field, cell.block.head ?? 0, cell.row, cell.col]);
+  }
+
+  watch() {
+    this.stage.addEventListener("pointermove", (event) => event.pointerType === "mouse" && this.show(this.find(event), event));
+    this.stage.addEventListener("pointerleave", () => this.show(null));
+    this.stage.addEventListener("pointermove", (event) => {
+      const cell = this.painter?.stroke !== undefined && this.find(event);
+      if (cell) this.painter.move(cell);
+    });
+    // Plotly covers the page while a button is down, so its release is heard on the window, before Plotly hears it.
+    this.stage.addEventListener(
+      "pointerdown",
+      (event) => {
+        this.down = [event.clientX, event.clientY];
+        if (this.painter && this.payload) this.startPainting(event);
+      },
+      true,
+    );
+    this.release = (event) => {
+      if (this.painter && this.painter.stroke !== undefined) this.painter.end();
+      if (!this.down || this.painter) return;
+      const [x, y] = this.down;
+      this.down = null;
+      if (Math.hypot(event.clientX - x, event.clientY - y) > 4) return; // that was a zoom, or a scroll
+      const cell = this.find(event);
+      if (cell) this.open(cell);
+    };
+    window.addEventListener("pointerup", this.release, true);
+    this.root.addEventListener("keydown", (event) => this.key(event));
+    this.root.addEventListener("blur", () => {
+      this.at = null;
+      this.show(null);
+      this.light();
+    });
+  }
+
+  // In the grid a stroke begins; beside it, on a token's label, the whole row or column flips.
+  startPainting(event) {
+    const cell = this.find(event);
+    if (cell) {
+      // The pointer may leave the cell under it, but not the stroke.
+      this.stage.setPointerCapture(event.pointerId);
+      event.preventDefault();
+      event.stopPropagation();
+      this.root.focus({ preventScroll: true });
+      return this.painter.begin(cell);
+    }
+    const { left, top } = this.stage.getBoundingClientRect();
+    const [x, y] = [event.clientX - left, event.clientY - top];
+    const [col, row] = [Math.round(this.overlay.column(x)), Math.round(this.overlay.row(y))];
+    const { area } = this.overlay;
+    const { rows, cols } = this.payload.meta;
+    if (x < area.left && row >= 0 && row < rows) this.painter.flipRow(row);
+    else if (y > area.bottom && col >= 0 && col < cols) this.painter.flipColumn(col);
+  }
+
+  key(event) {
+    if (!this.payload || event.target !== this.root) return;
+    const { meta, cell } = this.payload;
+    const { blocks, rows, cols } = meta;
+    if (!this.at) {
+      const chosen = shared.cell?.group === this.payload.group ? shared.cell : (cell ?? { head: blocks[0].head ?? 0, row: 0, col: 0 });
+      this.at = { block: blocks.find((b) => (b.head ?? 0) === chosen.head) ?? blocks[0], row: chosen.row, col: chosen.col };
+    }
+    const at = this.at;
+    const step = (by) => (at.block = blocks[(blocks.indexOf(at.block) + by + blocks.length) % blocks.length]);
+    const moves = {
+      ArrowUp: () => (at.row = Math.max(0, at.row - 1)),
+      ArrowDown: () => (at.row = Math.min(rows - 1, at.row + 1)),
+      ArrowLeft: () => (at.col = Math.max(0, at.col - 1)),
+      ArrowRight: () => (at.col = Math.min(cols - 1, at.col + 1)),
+      Home: () => (at.col = 0),
+      End: () => (at.col = cols - 1),
+      PageUp: () => step(-1),
+      PageDown: () => step(1),
+      Enter: () => this.open(at),
+      " ": () => this.open(at),
+      Escape: () => (this.at = null),
+    };
+    if (this.painter) {
+      moves.Enter = moves[" "] = () => this.painter.toggle(at);
+      moves.r = () => this.painter.flipRow(at.row);
+      moves.c = () => this.painter.flipColumn(at.col);
+    }
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (!moves[event.key]) return;
+    event.preventDefault();
+    at.row = Math.min(at.row, rows - 1);
+    at.col = Math.min(at.col, cols - 1);
+    moves[event.key]();
+    this.show(this.at);
+    this.light();
+  }
+
+  // For a picture to keep: what is on the screen, with the sign in each forbidden cell as part of the figure.
+  picture() {
+    const size = this.printed;
+    const signs = (size ? this.forbidden() : []).map(([x, y]) => ({ x, y, text: this.sign(), showarrow: false, font: { size } }));
+    const layout = {
+      ...this.plot.layout,
+      paper_bgcolor: this.colours.background,
+      annotations: [...(this.plot.layout.annotations ?? []), ...signs],
+    };
+    return { data: this.plot.data, layout };
+  }
+
+  remove() {
+    dequeue(this);
+    this.stop();
+    this.resize.disconnect();
+    this.sight.disconnect();
+    window.removeEventListener("pointerup", this.release, true);
+    if (this.bound) window.Plotly?.purge(this.plot);
+    this.root.remove();
+  }
+}

@@ -1,0 +1,41 @@
+"""The message that a panel is drawn from: a JSON header, and numbers as they lie in memory."""
+
+from __future__ import annotations
+
+import hashlib
+import struct
+from typing import Any
+
+import numpy as np
+import orjson
+
+
+def pack(header: dict[str, Any]) -> bytes:
+    """The message: length of the header, the header as JSON, zeros up to a multiple of 4, float32 numbers.
+
+    Every two-dimensional numpy array in `header` becomes `{"$f32": [offset, rows, columns]}`. A `revision` is added,
+    a hash of everything, by which the browser knows that there is nothing new to draw.
+    """
+    numbers: list[np.ndarray] = []
+    offset = 0
+
+    def refer(value: Any) -> Any:
+        nonlocal offset
+        if isinstance(value, dict):
+            return {key: refer(item) for key, item in value.items()}
+        if isinstance(value, list | tuple):
+            return [refer(item) for item in value]
+        if isinstance(value, np.ndarray) and value.ndim == 2:
+            array = np.ascontiguousarray(value, dtype=np.float32)
+            numbers.append(array)
+            reference = {"$f32": [offset, *array.shape]}
+            offset += array.size
+            return reference
+        return value
+
+    referred = refer(header)
+    body = b"".join(array.tobytes() for array in numbers)
+    text = orjson.dumps(referred, option=orjson.OPT_SERIALIZE_NUMPY)
+    referred["revision"] = hashlib.blake2b(text + body, digest_size=8).hexdigest()
+    text = orjson.dumps(referred, option=orjson.OPT_SERIALIZE_NUMPY)
+    return struct.pack("<I", len(text)) + text + b"\0" * (-(4 + len(text)) % 4) + body

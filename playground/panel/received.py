@@ -1,0 +1,57 @@
+"""What the browser sends back. It is input like any other and may be anything: checked here, or None."""
+
+from __future__ import annotations
+
+import base64
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+Grid = tuple[tuple[bool, ...], ...]
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell that was clicked: the field it belongs to, its head, row and column."""
+
+    field: str
+    head: int
+    row: int
+    col: int
+
+
+def cell_of(sent: object, meta: dict[str, Any]) -> Cell | None:
+    """The cell that was clicked; None where what was sent is no cell of the picture that `meta` describes."""
+    if not meta or not isinstance(sent, list | tuple) or len(sent) != 4:
+        return None
+    field, head, row, col = sent
+    if field != meta["field"] or not all(type(part) is int for part in (head, row, col)):
+        return None
+    known = head in {block["head"] or 0 for block in meta["blocks"]}
+    inside = 0 <= row < meta["rows"] and 0 <= col < meta["cols"]
+    return Cell(field, head, row, col) if known and inside else None
+
+
+def serial_of(sent: object) -> int:
+    """How often the browser has sent the mask that it paints; 0 where it has not."""
+    serial = sent.get("serial") if isinstance(sent, dict) else None
+    return serial if type(serial) is int and 0 <= serial < 2**31 else 0
+
+
+def grid_of(sent: object, meta: dict[str, Any]) -> Grid | None:
+    """The painted cells, True = may attend; None where what was sent is no grid of this picture's size."""
+    if not meta or not isinstance(sent, dict) or (sent.get("rows"), sent.get("cols")) != (meta["rows"], meta["cols"]):
+        return None
+    bits = sent.get("bits")
+    rows, cols = meta["rows"], meta["cols"]
+    if not isinstance(bits, str) or len(bits) > rows * cols + 4:
+        return None
+    try:
+        packed = base64.b64decode(bits, validate=True)
+    except ValueError:
+        return None
+    if len(packed) != -(-rows * cols // 8):
+        return None
+    flat = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=rows * cols).astype(bool)
+    return tuple(tuple(row) for row in flat.reshape(rows, cols).tolist())

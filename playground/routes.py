@@ -1,0 +1,49 @@
+"""What the server answers beside the pages: the files of the panel, and downloads of an experiment.
+
+A download is a link that carries its `Experiment` in the query, as the address bar does: nothing is kept on the server.
+"""
+
+from __future__ import annotations
+
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+
+from playground.assets import served
+from playground.downloads import Refused, build
+
+FOREVER = "public, max-age=31536000, immutable"
+
+
+def asset(request: Request) -> Response:
+    """A file of the panel; a name without its current hash is not found."""
+    found = served().get("assets/{digest}/{name}".format(**request.path_params))
+    if found is None:
+        return PlainTextResponse("no such file", status_code=404)
+    headers = {"Cache-Control": FOREVER, "Vary": "Accept-Encoding", "X-Content-Type-Options": "nosniff"}
+    if "gzip" in request.headers.get("accept-encoding", ""):
+        headers["Content-Encoding"] = "gzip"
+        return Response(found.gzipped, media_type=found.media_type, headers=headers)
+    return Response(found.body, media_type=found.media_type, headers=headers)
+
+
+def download(request: Request) -> Response:
+    """A file made from the experiment in the query: 400 with the reason in words where that is not possible."""
+    try:
+        file = build(request.path_params["name"], dict(request.query_params))
+    except Refused as refusal:
+        return PlainTextResponse(str(refusal), status_code=400)
+    return Response(
+        file.body,
+        media_type=file.media_type,
+        headers={
+            "Content-Disposition": f'attachment; filename="{file.name}"',
+            "Cache-Control": "no-store",
+            "X-Content-Type-Options": "nosniff",
+            # A downloaded page never runs with the rights of this server's origin.
+            "Content-Security-Policy": "sandbox",
+        },
+    )
+
+
+ROUTES = [Route("/assets/{digest}/{name}", asset), Route("/download/{name}", download)]

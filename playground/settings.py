@@ -1,0 +1,29 @@
+"""What the operator of a demo may set, through environment variables."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import fields
+from functools import cache
+
+from attention_core.limits import Limits
+
+PREFIX = "ATTENTION_"
+
+
+@cache
+def limits() -> Limits:
+    """The limits in force: `ATTENTION_MAX_TOKENS=128` in the environment overrides `Limits.max_tokens`.
+
+    Raises ValueError where a variable is not a whole number from 1.
+    """
+    given: dict[str, int] = {}
+    for field in fields(Limits):
+        name = PREFIX + field.name.upper()
+        text = os.environ.get(name)
+        if text is None:
+            continue
+        if not text.isdecimal() or int(text) < 1:
+            raise ValueError(f"{name}={text!r}: allowed are whole numbers from 1")
+        given[field.name] = int(text)
+    return Limits(**given)

@@ -1,0 +1,166 @@
+"""The stages of attention in the order of the computation: which fields each shows, and what they are called."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
+import streamlit as st
+
+from attention_core.trace import AttentionTrace
+from attention_viz import heatmap_spec, signed_scale
+from playground import panel, state
+from playground.downloads import link
+from playground.i18n import _, language
+from playground.prose import prose
+
+SCORES = (
+    "raw_scores",
+    "scaled_scores",
+    "modified_scores",
+    "allowed",
+    "masked_scores",
+    "weights",
+    "dropped_weights",
+)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A stage: its name in the prose, its heading, and the fields it shows, one under the other."""
+
+    name: str
+    title: str
+    fields: tuple[str, ...]
+    height: int = 230
+
+
+def field_title(field: str) -> str:
+    """What a field is called above its panel."""
+    return {
+        "token_embedding": _("Token embeddings"),
+        "position_encoding": _("Positions"),
+        "embedding": _("x, the input"),
+        "source_token_embedding": _("Source token embeddings"),
+        "source_position_encoding": _("Source positions"),
+        "source_embedding": _("Source x"),
+        "q": _("Q, queries"),
+        "k": _("K, keys"),
+        "v": _("V, values"),
+        "rotated_q": _("Q, rotated"),
+        "rotated_k": _("K, rotated"),
+        "raw_scores": _("Raw scores"),
+        "scaled_scores": _("Scaled scores"),
+        "modified_scores": _("Scores with position"),
+        "allowed": _("Mask"),
+        "masked_scores": _("Masked scores"),
+        "weights": _("Weights"),
+        "dropped_weights": _("Weights after dropout"),
+        "context": _("Head outputs"),
+        "concat": _("Concatenated heads"),
+        "head_contributions": _("What each head adds to the output"),
+        "output": _("Output"),
+    }[field]
+
+
+def walk(trace: AttentionTrace) -> Iterator[Stage]:
+    """The stages this trace has: no stage is listed that would do nothing."""
+    cross = trace.source_embedding is not trace.embedding
+    for side in ("", "source_") if cross else ("",):
+        parts = [f"{side}{part}" for part in ("token_embedding", "position_encoding", "embedding")]
+        shown = [part for part in parts if part in trace.fields()]
+        # Without positions x is the token embedding itself: one picture, not three.
+        yield Stage(
+            "embedding",
+            _("Source embedding") if side else _("Embedding"),
+            tuple(shown if len(shown) > 2 else shown[-1:]),
+        )
+    yield Stage("qkv", _("Queries, keys, values"), ("q", "k", "v"))
+    if trace.heads.rotated_q is not trace.heads.q:
+        yield Stage("rotated", _("Rotation by position"), ("rotated_q", "rotated_k"))
+    yield Stage("raw_scores", _("Raw scores"), ("raw_scores",), 400)
+    yield Stage("scaled_scores", _("Scaled scores"), ("scaled_scores",), 400)
+    if trace.heads.modified_scores is not trace.heads.scaled_scores:
+        yield Stage("modified_scores", _("Position in the scores"), ("modified_scores",), 400)
+    yield Stage("masked_scores", _("Masked scores"), ("allowed", "masked_scores"), 400)
+    yield Stage("weights", _("Weights"), ("weights",), 400)
+    if trace.heads.dropped_weights is not trace.heads.weights:
+        yield Stage("dropped_weights", _("Dropout"), ("dropped_weights",), 400)
+    yield Stage("context", _("Head outputs"), ("context",))
+    yield Stage("concat", _("Concatenation"), ("concat",))
+    yield Stage("output", _("Output projection and output"), ("head_contributions", "output"))
+
+
+def shape(trace: AttentionTrace, field: str) -> str:
+    """The shape of a field in words and this experiment's numbers: "4 heads × 6 queries × 8 d_k"."""
+    words = {
+        "head": _("heads"),
+        "kv_head": _("key/value heads"),
+        "query": _("queries"),
+        "key": _("keys"),
+        "heads*d_v": _("columns, heads × d_v"),
+    }
+    sizes = zip(trace.dims(field), trace.shape(field), strict=True)
+    return " × ".join(f"{size} {words.get(dim, dim)}" for dim, size in sizes if dim != "batch")
+
+
+def field_panel(
+    trace: AttentionTrace,
+    field: str,
+    *,
+    key: str,
+    width: int,
+    height: int,
+    title: str | None = None,
+    head: int | None = None,
+    scale: float | None = None,
+    difference_to: AttentionTrace | None = None,
+    csv: bool = True,
+    marks: bool = True,
+) -> None:
+    """Draw one field of `trace` in a panel that opens the arithmetic of the cell that is clicked."""
+    if st.session_state.get("narrow"):
+        width = min(width, 350)
+    seen = state.view()
+    shown = (
+        None if head is not None and "head" not in trace.dims(field) and "kv_head" not in trace.dims(field) else head
+    )
+    panel.heatmap(
+        key,
+        lambda: heatmap_spec(
+            trace, field, head=shown, box=(width, height), scale=scale, difference_to=difference_to, titled=False, say=_
+        ),
+        cells=prod(trace.shape(field)[1:]),
+        title=title or field_title(field),
+        note=shape(trace, field),
+        height=height,
+        csv=link(f"{field}.csv") if csv else None,
+        group="scores" if field in SCORES else field,
+        cell=_marked(seen.cell, field) if marks else None,
+        twins=trace.source_tokens == trace.tokens,
+        on_cell=state.open_cell if marks and difference_to is None else None,
+    )
+
+
+def _marked(cell: panel.Cell | None, field: str) -> panel.Cell | None:
+    if cell is None:
+        return None
+    same = cell.field == field or (cell.field in SCORES and field in SCORES)
+    return cell if same else None
+
+
+def draw_walk(trace: AttentionTrace, head: int | None) -> None:
+    """All stages, one under the other."""
+    words = prose("playground", language())
+    for number, stage in enumerate(walk(trace), start=1):
+        section = words[stage.name]
+        st.markdown(f"### {number} · {stage.title}\n\n{section.lead}")
+        many = len(stage.fields) > 1 and "allowed" not in stage.fields
+        scale = signed_scale(*((trace, field) for field in stage.fields)) if many else None
+        for field in stage.fields:
+            key = f"stage_{field}"
+            field_panel(trace, field, key=key, width=520, height=stage.height, head=head, scale=scale)
+        if section.why:
+            with st.expander(_("Why?")):
+                st.markdown(section.why)

@@ -1,0 +1,170 @@
+"""The state of a visit: address bar <-> widgets <-> `Experiment`.
+
+The address bar is the state. It is read when a visit begins and when the visitor goes back or forward; otherwise the
+widgets lead and the address follows. Each widget that shapes the experiment has a key that begins with `c_`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+import streamlit as st
+
+from attention_core.experiment import Experiment
+from attention_core.mask_lab import resized
+from attention_core.masks import Full
+from attention_core.presets import DEFAULT
+from playground import compute, page_settings
+from playground.page_settings import one_of, page_setting, whole
+from playground.panel import Cell
+from playground.settings import limits
+from playground.teacher import SWITCHES
+from playground.view import View, read_view
+
+__all__ = ["View", "one_of", "page_setting", "whole"]
+
+CONTROL = "c_"
+
+
+def view() -> View:
+    """The view of this visit."""
+    found: View = st.session_state.setdefault("view", View())
+    return found
+
+
+def change_view(**changes: Any) -> None:
+    """Replace parts of the view."""
+    st.session_state["view"] = replace(view(), **changes)
+
+
+def open_cell(cell: Cell | None) -> None:
+    """Open the arithmetic of `cell`."""
+    change_view(cell=cell)
+
+
+def experiment() -> Experiment:
+    """The experiment on the screen: the last one that was valid."""
+    found: Experiment = st.session_state["good"]
+    return found
+
+
+def notes() -> tuple[str, ...]:
+    """What was wrong with the address or the last action, in words; forgotten when the experiment changes."""
+    found: tuple[str, ...] = st.session_state.get("notes", ())
+    return found
+
+
+def load(page: str) -> None:
+    """Take the state from the address, at the start of a visit and after back or forward; else leave it alone.
+
+    The browser sends the address it shows with every rerun, and after quick changes that is an older one than the
+    server wrote last. So an address is followed only in a rerun that nothing else explains: no widget, no click.
+    A change of `page` keeps the experiment, and sets the new page's widgets to it.
+    """
+    query = st.query_params.to_dict()
+    came_from = st.session_state.get("page", page)
+    st.session_state["page"] = page
+    if "good" not in st.session_state:
+        adopt(query)
+    elif came_from != page:
+        if "text" in query or "textz" in query:
+            adopt(query)
+        else:
+            put(experiment())
+    elif query != st.session_state["written"] and _events() == st.session_state.get("events"):
+        adopt(query)
+
+
+def adopt(query: dict[str, str]) -> None:
+    """Show what `query` says. What it says wrongly is named in `notes`, and its default is taken instead."""
+    wrong: list[str] = []
+    wanted, problems = Experiment.read_query(query, default_text=DEFAULT.experiment.text)
+    wrong += problems
+    if wanted is None:
+        wanted = DEFAULT.experiment
+    try:
+        limits().check(wanted)
+        compute.run(wanted)
+    except ValueError as problem:
+        wrong.append(str(problem))
+        wanted = DEFAULT.experiment
+    page_settings.forget()
+    st.session_state["view"] = read_view(query, wrong)
+    st.session_state["written"] = query
+    adopt_experiment(wanted)
+    st.session_state["notes"] = tuple(wrong)
+
+
+def adopt_experiment(wanted: Experiment) -> None:
+    """Show `wanted`: only before the widgets are drawn in a run, or in a callback."""
+    st.session_state["good"] = wanted
+    st.session_state["notes"] = ()
+    put(wanted)
+
+
+def change_experiment(**changes: Any) -> None:
+    """Replace fields of the experiment on the screen, in a callback; what cannot be had is said and left undone."""
+    try:
+        adopt_experiment(replace(experiment(), **changes))
+    except ValueError as problem:
+        st.session_state["notes"] = (str(problem),)
+
+
+def put(wanted: Experiment) -> None:
+    """Set every widget to what `wanted` says. Only before the widgets are drawn in a run, or in a callback."""
+    from playground.controls import widget_values  # the controls are built on this module
+
+    for name, value in widget_values(wanted).items():
+        st.session_state[CONTROL + name] = value
+
+
+def accept(fields: Mapping[str, Any]) -> tuple[Experiment, str | None]:
+    """The experiment that `fields` ask for; or the last valid one, and in words why they cannot be had."""
+    try:
+        wanted = Experiment(**_with_fitting_mask(fields))
+        limits().check(wanted)
+        compute.run(wanted)
+    except ValueError as problem:
+        return experiment(), str(problem)
+    if wanted != experiment():
+        st.session_state["notes"] = ()
+    st.session_state["good"] = wanted
+    return wanted, None
+
+
+def _with_fitting_mask(fields: Mapping[str, Any]) -> dict[str, Any]:
+    """The fields, with a painted mask resized to the text: typing a word must not make the mask impossible."""
+    mask = fields["mask"]
+    if mask == Full() or max(len(fields["text"]), len(fields["source_text"] or "")) > limits().max_characters:
+        return dict(fields)
+    plain = Experiment(**{**fields, "mask": Full()})
+    return {**fields, "mask": resized(mask, len(plain.tokens()), len(plain.source_tokens()))}
+
+
+def save(good: Experiment) -> None:
+    """Keep `good` as the experiment on the screen and let the address say so."""
+    st.session_state["good"] = good
+    now = st.query_params.to_dict()
+    query = to_query(good, view())
+    if query == to_query(DEFAULT.experiment, View()) and not now:
+        query = {}  # the bare address opens the default
+    query |= page_settings.for_address(st.session_state["page"])
+    query |= {name: value for name, value in now.items() if name in SWITCHES}
+    if query != now:
+        st.query_params.from_dict(query)
+    st.session_state["written"] = query
+    st.session_state["events"] = _events()
+
+
+def to_query(good: Experiment, seen: View) -> dict[str, str]:
+    """The link that shows `good` as it is seen."""
+    return {**good.to_query(), **seen.to_query()}
+
+
+def _events() -> tuple[Any, ...]:
+    """What a rerun may have come from: the widgets of the experiment and of the page, the view, and clicks."""
+    own = (CONTROL, f"{st.session_state['page']}_")
+    controls = sorted((key, repr(value)) for key, value in st.session_state.items() if str(key).startswith(own))
+    return (tuple(controls), view(), st.session_state.get("clicks", 0))

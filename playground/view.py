@@ -1,0 +1,98 @@
+"""What is looked at, beside the experiment itself, and how a link says it."""
+
+from __future__ import annotations
+
+import base64
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, urlencode
+
+from attention_core.experiment import Experiment
+from playground.i18n import _
+from playground.panel import Cell
+from playground.settings import limits
+
+MAX_PINNED = 200_000  # characters of the pinned experiment's query, unpacked
+
+
+@dataclass(frozen=True)
+class View:
+    """One head or all, the open cell, the experiment pinned as A, the stage in which it is compared."""
+
+    head: int | None = None
+    cell: Cell | None = None
+    pinned: Experiment | None = None
+    stage: str = "weights"
+
+    def to_query(self) -> dict[str, str]:
+        """The view's part of a link; defaults are left out."""
+        query = {}
+        if self.head is not None:
+            query["head"] = str(self.head + 1)
+        if self.cell is not None:
+            query["cell"] = f"{self.cell.field}.{self.cell.head}.{self.cell.row}.{self.cell.col}"
+        if self.pinned is not None:
+            query["a"] = _squeeze(urlencode(self.pinned.to_query()))
+            if self.stage != View.stage:
+                query["stage"] = self.stage
+        return query
+
+
+def read_view(query: Mapping[str, str], notes: list[str]) -> View:
+    """The view that a link asks for; what it says wrongly is named in `notes` and left out."""
+    return View(
+        _read_head(query, notes),
+        _read_cell(query, notes),
+        _read_pinned(query, notes),
+        query.get("stage", View.stage)[:40],
+    )
+
+
+def _read_head(query: Mapping[str, str], notes: list[str]) -> int | None:
+    text = query.get("head")
+    if text is None:
+        return None
+    if text.isdecimal() and len(text) < 5 and int(text) >= 1:
+        return int(text) - 1
+    notes.append(_("head={value}: allowed are whole numbers from 1").format(value=repr(text[:40])))
+    return None
+
+
+def _read_cell(query: Mapping[str, str], notes: list[str]) -> Cell | None:
+    text = query.get("cell")
+    if text is None:
+        return None
+    parts = text.split(".")
+    if len(parts) == 4 and all(part.isdecimal() and len(part) < 7 for part in parts[1:]):
+        return Cell(parts[0][:40], *(int(part) for part in parts[1:]))
+    notes.append(_("cell={value}: allowed is field.head.row.column").format(value=repr(text[:60])))
+    return None
+
+
+def _read_pinned(query: Mapping[str, str], notes: list[str]) -> Experiment | None:
+    if "a" not in query:
+        return None
+    try:
+        pinned = Experiment.from_query(dict(parse_qsl(_unsqueeze(query["a"]), keep_blank_values=True)))
+        limits().check(pinned)
+        return pinned
+    except ValueError as problem:
+        notes.append(_("The pinned experiment in the link cannot be read: {problem}").format(problem=problem))
+        return None
+
+
+def _squeeze(text: str) -> str:
+    return base64.urlsafe_b64encode(zlib.compress(text.encode(), 9)).decode().rstrip("=")
+
+
+def _unsqueeze(text: str) -> str:
+    try:
+        packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        reader = zlib.decompressobj()
+        plain = reader.decompress(packed, MAX_PINNED)
+        if reader.unconsumed_tail or not reader.eof:
+            raise ValueError(_("it is longer than a link may be"))
+        return plain.decode()
+    except (zlib.error, UnicodeDecodeError) as problem:
+        raise ValueError(_("it is damaged")) from problem

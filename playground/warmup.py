@@ -1,0 +1,42 @@
+"""What the server does once, before it answers its first visitor."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+
+def warm_up() -> None:
+    """Import and run everything the first picture needs, then freeze what was allocated.
+
+    The health check answers before any script has run, and importing torch takes more than a second: without
+    this the first visitor of a class waits for both. Freezing moves the imported modules out of the
+    collector's sight, so that no later collection walks through them.
+    """
+    import torch
+
+    from attention_core.presets import DEFAULT
+    from attention_viz import heatmap_spec
+    from playground import assets, compute, inspector, stages
+
+    # The tensors of a sentence are small, and the visitors of a class many: one core each serves all of them best.
+    torch.set_num_threads(1)
+    trace = compute.run(DEFAULT.experiment)
+    heatmap_spec(trace, "weights")
+    assets.served()
+    assert inspector and stages
+    gc.collect()
+    gc.freeze()
+
+
+@asynccontextmanager
+async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
+    """Warm up in a thread while the server starts to listen: the page's own files load meanwhile."""
+    worker = threading.Thread(target=warm_up, name="warm-up", daemon=True)
+    worker.start()
+    await asyncio.sleep(0)
+    yield {}
