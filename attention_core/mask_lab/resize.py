@@ -1,0 +1,36 @@
+"""A painted mask for a text that has become longer or shorter."""
+
+from __future__ import annotations
+
+from attention_core.mask_base import And, Mask, Not, Or
+from attention_core.mask_tables import Explicit
+
+__all__ = ["resized"]
+
+
+def resized(mask: Mask, queries: int, keys: int) -> Mask:
+    """The mask for another number of queries and keys: painted cells stay where they are, new cells are open.
+
+    Painted parts inside combinations are resized alike; every other mask fits any size and stays what it is.
+
+    >>> resized(Explicit(("x.", "xx")), 3, 3)
+    Explicit(rows=((True, False, True), (True, True, True), (True, True, True)))
+    >>> resized(Explicit(("x.", "xx")), 1, 1)
+    Explicit(rows=((True,),))
+    """
+    match mask:
+        case Explicit() if mask.shape != (queries, keys):
+            old_queries, old_keys = mask.shape
+            return Explicit(
+                tuple(
+                    tuple(mask.grid[q][k] if q < old_queries and k < old_keys else True for k in range(keys))
+                    for q in range(queries)
+                )
+            )
+        case Not():
+            return Not(resized(mask.mask, queries, keys))
+        case And():
+            return And(tuple(resized(part, queries, keys) for part in mask.masks))
+        case Or():
+            return Or(tuple(resized(part, queries, keys) for part in mask.masks))
+    return mask
