@@ -16,13 +16,13 @@ _SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def token_name(tokens: Sequence[str], place: int, show: Callable[[str], str] = str) -> str:
-    """A token as text; one that occurs more than once carries its place, from 1.
+    """A token as text; one that occurs more than once carries its place, from 0 as the chips do.
 
     >>> [token_name(("the", "cat", "the"), i) for i in range(3)]
-    ['the₁', 'cat', 'the₃']
+    ['the₀', 'cat', 'the₂']
     """
     token = tokens[place]
-    number = str(place + 1).translate(_SUBSCRIPTS) if tokens.count(token) > 1 else ""
+    number = str(place).translate(_SUBSCRIPTS) if tokens.count(token) > 1 else ""
     return f"{show(token)}{number}"
 
 

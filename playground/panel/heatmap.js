@@ -12,7 +12,7 @@ import { Toolbar } from "./toolbar.js";
 const CONFIG = { displayModeBar: false, responsive: false, showTips: false, doubleClick: "reset" };
 const READABLE = { width: 30, height: 15 }; // pixels a cell needs before its value is printed in it
 const STRIPES = 80; // tokens up to which each has its coloured stripe
-const NARROW = 520; // pixels; Python arranges the heads in fewer columns below this
+const NARROW = "(max-width: 640px)"; // Python arranges the heads in fewer columns here
 
 export class Heatmap {
   constructor(root) {
@@ -78,10 +78,8 @@ export class Heatmap {
     const payload = this.payload;
     const { figure, meta } = payload;
     this.width = this.stage.clientWidth;
-    if (this.width < NARROW !== this.narrow) {
-      this.narrow = this.width < NARROW;
-      if (this.narrow !== payload.narrow) this.send.narrow(this.narrow);
-    }
+    const narrow = matchMedia(NARROW).matches;
+    if (narrow !== payload.narrow && narrow !== this.narrow) this.send.narrow((this.narrow = narrow));
     this.colours = theme(this.root);
     const trace = { ...figure.data[0] };
     const scale = meta.colorscales?.[this.colours.dark ? "dark" : "light"];

@@ -275,23 +275,23 @@ def test_numbers_worked_by_hand() -> None:
 
 def test_sentences() -> None:
     assert told("causal", "weights", 0, 0, 1).sentence.text() == (
-        "'it₁' may not look at 'saw': its weight is exactly 0."
+        "'it₀' may not look at 'saw': its weight is exactly 0."
     )
     assert told("causal", "masked_scores", 0, 0, 3).sentence.text() == (
-        "'it₁' may not look at '.', so its score is minus infinity."
+        "'it₀' may not look at '.', so its score is minus infinity."
     )
     assert told("a row with nothing", "weights", 1, 0, 2).sentence.text() == (
-        "'it₁' may look at nothing: all its weights are exactly 0."
+        "'it₀' may look at nothing: all its weights are exactly 0."
     )
     assert told("a row with nothing", "context", 1, 0, 2).sentence.text() == (
-        "'it₁' may look at nothing, so its context in head 2 is 0."
+        "'it₀' may look at nothing, so its context in head 2 is 0."
     )
     assert told("self", "modified_scores", 0, 0, 0).sentence.key == "modified_scores_same"
     assert told("alibi", "modified_scores", 0, 0, 3).sentence.values["added"] == "-0.1875"  # slope 1/16, distance 3
     assert (
         told("self", "rotated_q", 0, 0, 0)
         .sentence.text()
-        .endswith("query of 'it₁' in head 1 is " + (told("self", "q", 0, 0, 0).sentence.values["value"] + "."))
+        .endswith("query of 'it₀' in head 1 is " + (told("self", "q", 0, 0, 0).sentence.values["value"] + "."))
     )
     assert told("rope", "rotated_q", 0, 0, 0).sentence.text().endswith(" after its rotation.")
     assert told("cross", "k", 0, 4, 0).sentence.values["token"] == "fast"
@@ -302,7 +302,7 @@ def test_where_a_contribution_goes() -> None:
     note = told("self", "weights", 1, 2, 0).step("contribution").note  # d_v = 5: head 2 fills columns 6 to 10
     assert note is not None
     assert note.text() == (
-        "It is added to the context vector of 'it₃' in head 2, "
+        "It is added to the context vector of 'it₂' in head 2, "
         "which fills the columns 6 to 10 of the concatenation."
     )
 
@@ -569,4 +569,4 @@ def test_explicit_masks_and_queries_that_see_one_key() -> None:
     trace = case.run(torch.float64)
     assert derive(trace, "weights", row=3, col=1).sentence.text() == "'.' looks 100 % at 'saw'."
     assert derive(trace, "weights", row=3, col=0).steps[-3].key == "weight"
-    assert derive(trace, "allowed", row=3, col=0).sentence.text() == "'.' may not look at 'it₁'."
+    assert derive(trace, "allowed", row=3, col=0).sentence.text() == "'.' may not look at 'it₀'."
