@@ -9,7 +9,7 @@
 
 A query that may attend to nothing (PyTorch 2.13): `scaled_dot_product_attention` gives zeros for it with
 the boolean and the additive mask alike; `nn.MultiheadAttention` gives NaN with `need_weights=True` (the
-default) and the output projection's bias with `need_weights=False`.
+default), and with `need_weights=False` the output projection's bias while gradients are recorded, NaN while not.
 """
 
 from __future__ import annotations

@@ -9,7 +9,9 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
+from attention_core.derivation.steps import Phrase
 from attention_core.functional import masked_softmax
+from attention_core.mask_lab.words import say
 from attention_core.masking import check_mask
 
 __all__ = ["DTYPES", "WAYS", "Application", "Comparison", "apply_mask", "compare_applications"]
@@ -104,6 +106,11 @@ class Application:
     empty: str | None
     filled_with: float | None
     refused: str | None
+
+    @property
+    def title(self) -> Phrase:
+        """The name of the way."""
+        return say(f"way_{self.way}")
 
 
 @dataclass(frozen=True, eq=False)

@@ -103,6 +103,7 @@ def test_the_measurements_by_hand() -> None:
     assert soft.off_by < 1e-15
     assert soft.filled_with == pytest.approx(-math.log(5))
     assert comparison.agreeing == ("after_renormalised", "before_inf", "before_1e9")
+    assert after.title.text() == "After the softmax, nothing else"
     one, other = WAYS.index("after"), WAYS.index("additive")
     assert comparison.distances[one, other].item() == pytest.approx(0.2)  # 0.5 - 0.3, and 1/3 - 0.2, 1/6
     assert torch.equal(comparison.distances, comparison.distances.T)

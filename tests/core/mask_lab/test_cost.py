@@ -5,9 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 from hypothesis import given, settings
+from jaxtyping import Bool
+from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask
 
 from attention_core.costs import flop_count
+from attention_core.mask_base import Indices
 from attention_core.mask_lab.cost import MaskCost, mask_cost
 from attention_core.masks import Blocks, Causal, Explicit, Full, Mask, Padding, Prefix, Window
 from tests.core.mask_examples import BATCH, EXAMPLES, HEADS, KEYS, QUERIES, masks
@@ -112,6 +115,29 @@ def test_a_cache_for_a_window_and_for_shared_keys() -> None:
     assert cost.kv_numbers == 40
     padded = mask_cost(Padding((2, 5)), 3, 5, d_k=1, d_v=1, batch=2, heads=4, num_kv_heads=1)
     assert padded.kv_cells == 7
+
+
+class Diagonal(Mask):
+    """Head h looks at key h and at no other."""
+
+    @property
+    def depends_on(self) -> frozenset[str]:
+        return frozenset("hk")
+
+    def allows(self, b: Indices, h: Indices, q: Indices, k: Indices) -> Bool[Tensor, ...]:
+        return k == h
+
+    def expression(self) -> str:
+        return "k == h"
+
+
+def test_a_key_is_kept_when_one_query_head_of_its_group_looks_at_it() -> None:
+    def kept(num_kv_heads: int) -> int:
+        return mask_cost(Diagonal(), 3, 7, d_k=1, d_v=1, batch=2, heads=6, num_kv_heads=num_kv_heads).kv_cells
+
+    assert [kept(n) for n in (1, 2, 3, 6)] == [12] * 4  # each head's own key, whoever shares them
+    full = mask_cost(Full(), 3, 7, d_k=1, d_v=1, batch=2, heads=6, num_kv_heads=2)
+    assert full.kv_cells == full.full_kv_cells == 28
 
 
 def test_what_is_refused() -> None:

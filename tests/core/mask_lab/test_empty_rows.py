@@ -97,6 +97,15 @@ def test_the_same_module_gives_nan_or_its_bias_by_whether_gradients_are_on() -> 
         assert module(x, x, x, attn_mask=forbidden, need_weights=False)[0][0, 0].isnan().all()
 
 
+def test_the_loss_looks_at_the_other_rows_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    def attend(x: torch.Tensor, allowed: torch.Tensor) -> tuple[torch.Tensor, None]:
+        factor = torch.where(allowed.any(-1, keepdim=True), 1.0, 1e30)
+        return x * factor * factor, None  # a gradient beyond float32, in the blind row alone
+
+    monkeypatch.setitem(CONVENTIONS, "ours", ("", attend))
+    assert {row.convention: row.gradient for row in empty_rows()}["ours"] == "finite"
+
+
 def test_it_is_computed_again_for_every_size_and_place() -> None:
     small = {row.convention: row for row in empty_rows(2, blind=1, seed=5)}
     assert {name: row.verdict for name, row in small.items()} == {name: row.verdict for name, row in ROWS.items()}

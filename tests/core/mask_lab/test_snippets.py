@@ -186,6 +186,15 @@ def test_the_mask_that_is_shown_is_that_of_the_code(mask: Mask) -> None:
             assert snippet.tensor.endswith(str(tuple(made.shape)))
 
 
+@EVERY
+def test_the_block_mask_has_the_axes_that_the_mask_depends_on(mask: Mask) -> None:
+    """Run at once, flex_attention asks mask_mod for every cell; a kernel trusts the blocks."""
+    made = run(by_library(mask)["flex"])["block_mask"]
+    batch = BATCH if "b" in mask.depends_on else 1
+    heads = HEADS if "h" in mask.depends_on else 1
+    assert made.shape == (batch, heads, QUERIES, KEYS)
+
+
 def test_polarity_written_out() -> None:
     """Query 0 may attend to key 0 and not to key 1: what stands there in each library."""
     found = by_library(Causal(), 2, 2, batch=1, heads=1)
@@ -223,6 +232,13 @@ def test_the_shapes_in_words() -> None:
     assert padded["mha"].tensor == "bool (batch * heads, queries, keys) = (6, 5, 7)"
     assert padded["hf"].tensor == "int64 (batch, keys) = (2, 7)"
     assert by_library(Staggered())["hf"].tensor == "bool (batch, heads, queries, keys) = (2, 3, 5, 7)"
+
+
+def test_a_bool_mask_added_to_the_scores_forbids_nothing() -> None:
+    """What the comment on Hugging Face's "eager" warns of, and what the polarity of the others would do."""
+    names = run(by_library(Causal(), 3, 3, batch=1, heads=1)["hf"])
+    added = torch.softmax(names["q"] @ names["k"].mT / math.sqrt(8) + names["attention_mask"], dim=-1)
+    assert (added[0, 0].triu(1) > 0).sum() == 3
 
 
 # ---- the code as text
