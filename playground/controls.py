@@ -15,22 +15,12 @@ from attention_core.experiment import Experiment
 from attention_core.positions import POSITIONS
 from attention_core.presets import PRESETS, preset
 from attention_core.tokens import TOKENIZERS
-from playground import state, teacher
+from playground import state, teacher, widgets
 from playground.i18n import _
-from playground.mask_choice import CUSTOM, KINDS, kind_of
+from playground.mask_choice import CUSTOM, KINDS
 from playground.settings import limits
 
 HEADS = (1, 2, 3, 4, 6, 8, 12, 16)
-# The widget of a field, where its short name differs from the field's.
-WIDGETS = {
-    "source_text": "source",
-    "num_heads": "heads",
-    "d_model": "width",
-    "d_k": "dk",
-    "d_v": "dv",
-    "num_kv_heads": "kv",
-    "out_proj": "wo",
-}
 
 
 def _labels() -> Mapping[str, str]:
@@ -65,42 +55,6 @@ def _labels() -> Mapping[str, str]:
     }
 
 
-def widget_values(wanted: Experiment) -> dict[str, Any]:
-    """What each widget shows for `wanted`, by the widget's name."""
-    kind, numbers = kind_of(wanted.mask)
-    d_head = max(1, wanted.d_model // wanted.num_heads)
-    values: dict[str, Any] = {
-        "text": wanted.text,
-        "source": wanted.source_text or "",
-        "mode": wanted.mode,
-        "tokenizer": wanted.tokenizer,
-        "heads": wanted.num_heads,
-        "width": wanted.d_model,
-        "unlock": wanted.d_k is not None or wanted.d_v is not None,
-        "dk": wanted.d_k or d_head,
-        "dv": wanted.d_v or d_head,
-        "kv": wanted.num_kv_heads or wanted.num_heads,
-        "position": wanted.position,
-        "score": wanted.score,
-        "temperature": wanted.temperature,
-        "mask": kind,
-        "dropout": wanted.dropout,
-        "bias": wanted.bias,
-        "weights": wanted.weights,
-        "seed": wanted.seed,
-        "embedding": wanted.embedding,
-        "wo": wanted.out_proj,
-    }
-    for index, number in enumerate(KINDS[kind].numbers if kind in KINDS else ()):
-        values[f"mask_{kind}_{index}"] = numbers[index] if numbers else number.start
-    st.session_state["custom_mask"] = wanted.mask if kind == CUSTOM else st.session_state.get("custom_mask")
-    return values
-
-
-def _key(name: str) -> str:
-    return state.CONTROL + name
-
-
 def _load_preset() -> None:
     if st.session_state["preset"]:
         _load(st.session_state["preset"])
@@ -114,7 +68,7 @@ def _load(name: str) -> None:
 
 
 def _reroll() -> None:
-    st.session_state[_key("seed")] = SystemRandom().randrange(10_000)
+    st.session_state[widgets.key("seed")] = SystemRandom().randrange(10_000)
 
 
 def sidebar(only: Collection[str] | None = None) -> dict[str, Any]:
@@ -179,7 +133,7 @@ class Desk:
     def draw(self, field: str, widget: Callable[..., Any], *args: Any, **more: Any) -> Any:
         """Draw one control, if it is shown, and take over what it says."""
         if self.shows(field):
-            key = _key(WIDGETS.get(field, field))
+            key = widgets.key_of(field)
             self._fields[field] = widget(*args, key=key, disabled=self.locked(field), persist_state="page", **more)
         return self._fields[field]
 
@@ -245,7 +199,7 @@ class Desk:
         if self.shows("d_k"):
             unlock = st.checkbox(
                 _("Choose d_k and d_v freely"),
-                key=_key("unlock"),
+                key=widgets.key("unlock"),
                 disabled=self.locked("d_k"),
                 help=_("Otherwise both are d_model divided by the heads."),
             )
@@ -257,8 +211,8 @@ class Desk:
         heads = self._fields["num_heads"]
         if self.shows("num_kv_heads") and heads > 1:
             groups = [count for count in range(1, heads + 1) if heads % count == 0]
-            if st.session_state.get(_key("kv")) not in groups:
-                st.session_state[_key("kv")] = heads
+            if st.session_state.get(widgets.key("kv")) not in groups:
+                st.session_state[widgets.key("kv")] = heads
             kv = self.draw(
                 "num_kv_heads",
                 st.select_slider,
@@ -273,7 +227,7 @@ class Desk:
 
 def _heads() -> list[int]:
     """The head counts to slide over; a link may bring another one."""
-    now = st.session_state.get(_key("heads"), 1)
+    now = st.session_state.get(widgets.key("heads"), 1)
     return sorted({count for count in HEADS if count <= limits().max_heads} | {now})
 
 
@@ -283,7 +237,7 @@ def _mask(locked: bool) -> Any:
     kind = st.selectbox(
         _("Mask"),
         kinds,
-        key=_key("mask"),
+        key=widgets.key("mask"),
         disabled=locked,
         persist_state="page",
         format_func=lambda name: str(custom) if name == CUSTOM else _(KINDS[name].label),
@@ -293,7 +247,7 @@ def _mask(locked: bool) -> Any:
         return custom
     values = []
     for index, number in enumerate(KINDS[kind].numbers):
-        key = _key(f"mask_{kind}_{index}")
+        key = widgets.key(f"mask_{kind}_{index}")
         st.session_state.setdefault(key, number.start)
         values.append(
             st.number_input(

@@ -16,7 +16,7 @@ from attention_core.experiment import Experiment
 from attention_core.mask_lab import resized
 from attention_core.masks import Full
 from attention_core.presets import DEFAULT
-from playground import compute, page_settings
+from playground import compute, page_settings, widgets
 from playground.page_settings import one_of, page_setting, whole
 from playground.panel import Cell
 from playground.settings import limits
@@ -24,8 +24,6 @@ from playground.teacher import SWITCHES
 from playground.view import View, read_view
 
 __all__ = ["View", "one_of", "page_setting", "whole"]
-
-CONTROL = "c_"
 
 
 def view() -> View:
@@ -114,10 +112,8 @@ def change_experiment(**changes: Any) -> None:
 
 def put(wanted: Experiment) -> None:
     """Set every widget to what `wanted` says. Only before the widgets are drawn in a run, or in a callback."""
-    from playground.controls import widget_values  # the controls are built on this module
-
-    for name, value in widget_values(wanted).items():
-        st.session_state[CONTROL + name] = value
+    for name, value in widgets.widget_values(wanted).items():
+        st.session_state[widgets.key(name)] = value
 
 
 def accept(fields: Mapping[str, Any]) -> tuple[Experiment, str | None]:
@@ -165,6 +161,6 @@ def to_query(good: Experiment, seen: View) -> dict[str, str]:
 
 def _events() -> tuple[Any, ...]:
     """What a rerun may have come from: the widgets of the experiment and of the page, the view, and clicks."""
-    own = (CONTROL, f"{st.session_state['page']}_")
+    own = (widgets.PREFIX, f"{st.session_state['page']}_")
     controls = sorted((key, repr(value)) for key, value in st.session_state.items() if str(key).startswith(own))
     return (tuple(controls), view(), st.session_state.get("clicks", 0))
