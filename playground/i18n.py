@@ -26,3 +26,8 @@ def language() -> str:
 def _(message: str) -> str:
     """`message` in the visitor's language."""
     return _catalogue(language()).gettext(message)
+
+
+def plural(one: str, many: str, count: int) -> str:
+    """The form of a phrase that fits `count`, in the visitor's language."""
+    return _catalogue(language()).ngettext(one, many, count)

@@ -12,7 +12,7 @@ from attention_core.trace import AttentionTrace
 from attention_viz import heatmap_spec, signed_scale
 from playground import panel, state
 from playground.downloads import link
-from playground.i18n import _, language
+from playground.i18n import _, language, plural
 from playground.prose import prose
 
 SCORES = (
@@ -94,15 +94,18 @@ def walk(trace: AttentionTrace) -> Iterator[Stage]:
 
 def shape(trace: AttentionTrace, field: str) -> str:
     """The shape of a field in words and this experiment's numbers: "4 heads × 6 queries × 8 d_k"."""
-    words = {
-        "head": _("heads"),
-        "kv_head": _("key/value heads"),
-        "query": _("queries"),
-        "key": _("keys"),
-        "heads*d_v": _("columns, heads × d_v"),
-    }
+
+    def words(dim: str, size: int) -> str:
+        return {
+            "head": plural("head", "heads", size),
+            "kv_head": plural("key/value head", "key/value heads", size),
+            "query": plural("query", "queries", size),
+            "key": plural("key", "keys", size),
+            "heads*d_v": plural("column, heads × d_v", "columns, heads × d_v", size),
+        }.get(dim, dim)
+
     sizes = zip(trace.dims(field), trace.shape(field), strict=True)
-    return " × ".join(f"{size} {words.get(dim, dim)}" for dim, size in sizes if dim != "batch")
+    return " × ".join(f"{size} {words(dim, size)}" for dim, size in sizes if dim != "batch")
 
 
 def field_panel(

@@ -12,6 +12,7 @@ export class Readout {
 
   hide() {
     this.tip.style.visibility = "hidden";
+    this.tip.style.transform = "none"; // where it was may lie outside a window that has become narrower
   }
 
   say(words) {
