@@ -13,11 +13,7 @@ from playground import panel, state
 
 def number(name: str, default: int, least: int, most: int) -> int:
     """A whole number of a page that its link carries; kept within its bounds when these change."""
-
-    def read(text: str) -> int:
-        return int(text[:9])
-
-    value = int(state.page_setting(name, default, read))
+    value = int(state.page_setting(name, default, state.whole(0, 10**6)))
     st.session_state[name] = min(max(value, least), most)
     return int(st.session_state[name])
 
@@ -34,13 +30,7 @@ def slider(name: str, label: str, default: int, least: int, most: int, *, step: 
 
 def choice(name: str, default: str, allowed: Sequence[str]) -> str:
     """A word of a page that its link carries: one of `allowed`."""
-
-    def read(text: str) -> str:
-        if text not in allowed:
-            raise ValueError(text)
-        return text
-
-    value = str(state.page_setting(name, default, read))
+    value = str(state.page_setting(name, default, state.one_of(allowed)))
     if value not in allowed:
         st.session_state[name] = default
     return str(st.session_state[name])

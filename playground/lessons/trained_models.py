@@ -1,0 +1,194 @@
+"""The trained models as the page on them shows them: their names, what they answer, how often they are right."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+
+from attention_core.masks import Causal, Full, Mask, Window
+from attention_core.trained import SHIPPED, Answer, Change, Measured, answer, load_shipped, measure, task
+from attention_core.trained.batch import Batch
+from attention_core.trained.shipped import shipped_facts
+from attention_core.trained.vocabulary import MARKS
+from playground.i18n import _
+
+HELD_OUT = 64  # samples that each change is measured on, at once
+SEED = 2
+OWN = "own"
+MASKS = (OWN, "full", "causal", "window", "itself")
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What the page shows: a model, a text, what is done to the model, and the layer that is looked at."""
+
+    model: str
+    text: str
+    change: Change
+    layer: str
+
+
+def title(model: str) -> str:
+    """What a model is called."""
+    return {
+        "reversal": _("Reversal"),
+        "induction": _("Induction"),
+        "coreference": _("What “it” means"),
+        "translation": _("English to Chinese"),
+        "dates": _("Dates"),
+        "translation_unmasked": _("Trained without the mask"),
+        "sorting": _("Sorting"),
+    }[model]
+
+
+def about(model: str) -> str:
+    """What a model does and what its watched head is for, in a sentence."""
+    return {
+        "reversal": _("Ten letters in, the same letters in the opposite order out. One head does it all."),
+        "induction": _(
+            "What followed this word the last time? A head of layer 1 looks at the word before; so one of layer 2 can "
+            "look at the word that came after the same word."
+        ),
+        "coreference": _("Which of two things is “it”? Only the adjective tells: it fits one of the two."),
+        "translation": _("A few kinds of English sentences. The one cross head looks at the word it translates."),
+        "dates": _("A date as people write it, character by character, into year-month-day."),
+        "translation_unmasked": _(
+            "The same sentences; but while it was trained, each Chinese word could see the words after it."
+        ),
+        "sorting": _("Ten letters into the order of the alphabet. It is right, and its head does not say why."),
+    }[model]
+
+
+def layer_title(layer: str) -> str:
+    """What a layer of attention is called."""
+    return {
+        "self1": _("Layer 1"),
+        "self2": _("Layer 2"),
+        "encoder1": _("Encoder: the source reads itself"),
+        "decoder1": _("Decoder: what is written reads itself"),
+        "cross1": _("Cross-attention: what is written reads the source"),
+    }[layer]
+
+
+def head_title(layer: str, head: int) -> str:
+    """What one head is called where all of them stand in a list."""
+    return {
+        "self1": _("Layer 1, head {head}"),
+        "self2": _("Layer 2, head {head}"),
+        "encoder1": _("Encoder, head {head}"),
+        "decoder1": _("Decoder, head {head}"),
+        "cross1": _("Cross, head {head}"),
+    }[layer].format(head=head + 1)
+
+
+def mask_title(name: str) -> str:
+    """What a choice of mask is called."""
+    return {
+        OWN: _("As it was trained"),
+        "full": _("Everything visible"),
+        "causal": _("Causal: nothing later"),
+        "window": _("Only two places to each side"),
+        "itself": _("Only itself"),
+    }[name]
+
+
+def heads(model: str) -> list[tuple[str, int]]:
+    """Every head of a model, (layer, head)."""
+    return [(layer, head) for layer, count in load_shipped(model).heads().items() for head in range(count)]
+
+
+def masked_layers(model: str) -> tuple[str, ...]:
+    """The layers that another mask is for: those in which the text that was typed reads itself."""
+    return ("encoder1",) if task(model).writes else tuple(load_shipped(model).heads())
+
+
+def change_of(
+    model: str,
+    removed: frozenset[tuple[str, int]],
+    mask: str,
+    temperature: float,
+    forced: tuple[tuple[str, int, int, int], ...],
+) -> Change:
+    """The change that the page's controls ask for."""
+    found: dict[str, Mask] = {"full": Full(), "causal": Causal(), "window": Window(3), "itself": Window(1)}
+    masks = () if mask == OWN else tuple((layer, found[mask]) for layer in masked_layers(model))
+    return Change(removed, masks, temperature, forced)
+
+
+@lru_cache(maxsize=64)
+def answered(model: str, text: str, change: Change) -> Answer:
+    """What a model answers. ValueError where it cannot take the text."""
+    return answer(task(model), load_shipped(model), text, change)
+
+
+@lru_cache(maxsize=16)
+def _samples(model: str) -> Batch:
+    return task(model).batch("held_out", HELD_OUT, SEED)
+
+
+@lru_cache(maxsize=512)
+def measured(model: str, change: Change) -> Measured:
+    """How often a model is right on held-out samples under a change, and where its watched head looks."""
+    return measure(task(model), load_shipped(model), _samples(model), change)
+
+
+def honest_label(model: str) -> str:
+    """What was trained, on what, and how well it did."""
+    facts = shipped_facts(model)
+    words = _(
+        "Trained weights: {steps} steps on made-up samples, seed {seed}. On {samples} held-out samples: accuracy "
+        "{accuracy}, alignment {alignment}. It knows this task and nothing else."
+    )
+    return words.format(
+        steps=facts["steps"],
+        seed=facts["seed"],
+        samples=facts["samples"],
+        accuracy=f"{float(facts['accuracy']):.2f}",
+        alignment=f"{float(facts['alignment']):.2f}",
+    )
+
+
+def said(model: str, found: Answer) -> str:
+    """The answer as a sentence."""
+    words = [word for word in found.words if word not in MARKS]
+    joined = ("" if model in ("reversal", "sorting", "dates") else " ").join(words)
+    if model == "induction":
+        return _("After “{last}” it expects “{word}”, with probability {probability}.").format(
+            last=found.tokens[-1], word=found.words[-1], probability=share(found, -1)
+        )
+    if model == "coreference":
+        return _("“it” is “{word}”, with probability {probability}.").format(
+            word=found.words[0], probability=share(found, 0)
+        )
+    if not joined:
+        return _("It writes nothing.")
+    return _("It writes “{words}”.").format(words=joined)
+
+
+def share(found: Answer, place: int) -> str:
+    """The probability of the answer at a place, as it is written."""
+    return f"{float(found.probabilities[place].max()):.3f}"
+
+
+def rows(model: str, found: Answer) -> list[tuple[str, ...]]:
+    """The table of the answers: place or word, the likeliest answer, the next ones, with their probabilities.
+
+    Where there is one answer only, a row is one candidate.
+    """
+    names = task(model).answers.all
+    if len(found.places) == 1:
+        best = found.probabilities[0].topk(5)
+        return [(names[i], f"{p:.3f}") for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
+    table = []
+    for place, chances in zip(found.places, found.probabilities, strict=True):
+        best = chances.topk(2)
+        first, second = best.indices.tolist()
+        chance, next_chance = best.values.tolist()
+        read = str(place) if task(model).writes else f"{place} {found.tokens[place]}"
+        table.append((read, names[first], f"{chance:.3f}", names[second], f"{next_chance:.3f}"))
+    return table
+
+
+def models() -> list[str]:
+    """The models in the order in which they are offered."""
+    return list(SHIPPED)
