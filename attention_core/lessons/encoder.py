@@ -38,6 +38,7 @@ __all__ = [
     "distance_to_mean",
     "draws",
     "lengths",
+    "mean_lengths",
     "passes",
     "run_block",
     "setting",
@@ -103,9 +104,7 @@ def setting(experiment: Experiment) -> Experiment:
     tokens, text = experiment.tokens(), experiment.text
     if len(tokens) > MOST:
         text = text[: tokens[MOST - 1].end]
-    plain = replace(
-        experiment, text=text, mode="self", source_text=None, mask=Full(), dropout=0.0, out_proj=True
-    )
+    plain = replace(experiment, text=text, mode="self", source_text=None, mask=Full(), dropout=0.0, out_proj=True)
     if plain.d_model <= WIDEST:
         return plain
     each, widths = WIDEST // plain.num_heads, plain.widths
@@ -134,9 +133,7 @@ def block(chosen: Experiment, layer: int, norm: str) -> EncoderBlock:
         raise ValueError(f"layer={layer}: allowed are whole numbers from 1 to {DEPTH}")
     widths = chosen.widths
     source = seeded(chosen.seed, "encoder", layer)
-    projections = (
-        chosen.projections() if layer == 1 else random_weights(widths, int(source.initial_seed()) % 2**31)
-    )
+    projections = chosen.projections() if layer == 1 else random_weights(widths, int(source.initial_seed()) % 2**31)
     made = EncoderBlock(
         widths.d_model,
         widths.num_heads,
@@ -265,6 +262,17 @@ def lengths(x: Tensor) -> Tensor:
     return found
 
 
+def mean_lengths(walk: Sequence[Pass], stage: str) -> list[float]:
+    """The mean length over all tokens at a stage, block by block; "output" is the last stage of each.
+
+    >>> walk = passes(Experiment("the sun rises", num_heads=2, d_model=8), "post")["whole"]
+    >>> [round(length, 2) for length in mean_lengths(walk, "output")[:2]]  # the root of 8
+    [2.83, 2.83]
+    """
+    stages = [one.output if stage == "output" else one.stages[stage] for one in walk]
+    return [float(lengths(x).mean()) for x in stages]
+
+
 def distance_to_mean(x: Tensor) -> float:
     r"""How far the tokens are from all being the same: ||X - 1 m^T|| / ||X||, m the mean token, Frobenius norms.
 
@@ -308,8 +316,7 @@ def spread_by_depth(chosen: Experiment, norm: str, measure: str) -> dict[str, li
         raise ValueError(f"measure={measure!r}: allowed are distance, cosine")
     of = distance_to_mean if measure == "distance" else smallest_cosine
     return {
-        name: [of(after(walk, blocks)) for blocks in range(DEPTH + 1)]
-        for name, walk in passes(chosen, norm).items()
+        name: [of(after(walk, blocks)) for blocks in range(DEPTH + 1)] for name, walk in passes(chosen, norm).items()
     }
 
 
@@ -319,13 +326,10 @@ class Draws:
 
     kept     (query, key) the weights without dropout, which evaluation uses
     dropped  (draw, query, key)
-    context  (draw, query, d_v), and kept_context (query, d_v): what the head hands on
     """
 
     kept: Tensor
     dropped: Tensor
-    kept_context: Tensor
-    context: Tensor
 
     def mean(self, count: int) -> Tensor:
         """The mean of the first `count` draws, (query, key)."""
@@ -340,7 +344,7 @@ class Draws:
 
         Each weight w is 0 with probability p, else w / (1 - p): mean w, variance w^2 p / (1 - p).
         """
-        variance = float(self.kept.square().mean()) * p
+        variance = float(self.kept.square().mean()) * p / (1.0 - p)
         return [(variance / count) ** 0.5 for count in counts]
 
 
@@ -372,9 +376,4 @@ def draws(chosen: Experiment, norm: str, head: int, p: float) -> Draws:
             dropout_p=p,
             generator=seeded(chosen.seed, "encoder dropout"),
         )
-    return Draws(
-        kept=once.weights[0, head],
-        dropped=found.dropped_weights[:, head].clone(),
-        kept_context=once.context[0, head],
-        context=found.context[:, head].clone(),
-    )
+    return Draws(kept=once.weights[0, head], dropped=found.dropped_weights[:, head].clone())
