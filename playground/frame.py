@@ -7,7 +7,7 @@ import streamlit as st
 from attention_core.experiment import Experiment
 from attention_core.trace import AttentionTrace
 from attention_viz.labels import visible
-from playground import downloads, panel, state
+from playground import downloads, panel, state, teacher
 from playground.i18n import _
 
 # The arithmetic stays in sight while the visitor walks down the stages: beside them; on a phone, once a cell is open,
@@ -111,8 +111,9 @@ def head_choice(trace: AttentionTrace) -> int | None:
             )
         else:
             st.button(_("Unpin A"), on_click=_unpin)
-        with st.popover(_("Download")):
-            st.markdown(_take_away())
+        if not teacher.predict():  # the files hold what the class is to guess
+            with st.popover(_("Download")):
+                st.markdown(_take_away())
     return head
 
 
