@@ -11,9 +11,9 @@ from attention_core.embeddings import EMBEDDINGS, embed
 from attention_core.encoder import EncoderBlock, drop_heads
 from attention_core.encoder_trace import EncoderTrace
 from attention_core.experiment import MODES, Experiment, ExperimentError
+from attention_core.experiment.recipes import SCORES, WEIGHTS
 from attention_core.functional import Mod, attention, masked_softmax
 from attention_core.limits import LimitError, Limits
-from attention_core.mask_text import format_mask, parse_mask
 from attention_core.masks import (
     Blocks,
     Causal,
@@ -27,6 +27,7 @@ from attention_core.masks import (
     Prefix,
     Window,
 )
+from attention_core.masks.text import format_mask, parse_mask
 from attention_core.metrics import (
     attention_distance,
     effective_tokens,
@@ -51,7 +52,6 @@ from attention_core.positions import (
     sinusoidal,
 )
 from attention_core.presets import DEFAULT, PRESETS, Preset, preset
-from attention_core.recipes import SCORES, WEIGHTS
 from attention_core.scores import (
     Additive,
     Bilinear,

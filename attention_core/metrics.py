@@ -13,7 +13,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from attention_core.costs import flop_count, kv_cache_size, parameter_count
-from attention_core.offsets import check_offsets, relative_positions
+from attention_core.positions.offsets import check_offsets, relative_positions
 from attention_core.shapes import Weights
 
 __all__ = [

@@ -37,12 +37,12 @@ def heatmap_spec(
 ) -> dict[str, Any]:
     """A Plotly figure as a dict, {"data": [one heatmap], "layout": ..., "meta": ...}, z a float32 array.
 
-    Cells are as large as `box` (width, height in pixels) lets them be; `meta["width"]` and `meta["height"]`
-    are what the figure needs of it. `head` draws one head alone. `difference_to` draws trace -
-    difference_to. `scale` is the end of the colour scale in place of the largest magnitude over all heads (1
-    for weights); see `signed_scale`. `titled` puts the title over a difference. `say` translates the words. A forbidden cell is NaN in z over hatching,
-    its value is `meta["gap"]`; any other number that is not finite is NaN in z too, written in its cell, and
-    listed in `meta["nonfinite"]`.
+    Cells are as large as `box` (width, height in pixels) lets them be; `meta["width"]` and `meta["height"]` are what
+    the figure needs of it. `head` draws one head alone. `difference_to` draws trace - difference_to, under a title
+    unless `titled` is off. `scale` is the end of the colour scale in place of the largest magnitude over all heads (1
+    for weights); see `signed_scale`. `say` translates the words. A forbidden cell is NaN in z over hatching, its value
+    is `meta["gap"]`; any other number that is not finite is NaN in z too, written in its cell, and listed in
+    `meta["nonfinite"]`.
 
     Raises ValueError that names what is out of range, KeyError for a field that the trace has not.
 

@@ -18,9 +18,9 @@ from torch.nn import functional as F
 from attention_core.checks import whole
 from attention_core.encoder import EncoderBlock
 from attention_core.experiment import Experiment
+from attention_core.experiment.recipes import random_weights
 from attention_core.functional import attention
 from attention_core.masks import Full
-from attention_core.recipes import random_weights
 from attention_core.seeding import seeded
 
 __all__ = [

@@ -20,8 +20,8 @@ from attention_core.functional import Mod
 from attention_core.masks import Full
 from attention_core.modules import MultiHeadAttention
 from attention_core.positions import POSITIONS, position_encoding
-from attention_core.relative import TransformerXL
-from attention_core.score_bias import t5_buckets
+from attention_core.positions.relative import TransformerXL
+from attention_core.positions.score_bias import t5_buckets
 from attention_core.seeding import seeded
 from attention_core.trace import AttentionTrace
 

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from attention_core.experiment import Experiment
-from attention_core.inputs import Inputs
+from attention_core.experiment.inputs import Inputs
 from attention_core.trace import Projections
 
 __all__ = ["CUTS", "Recut", "cut", "cuts"]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from attention_core.checks import whole
-from attention_core.rotary import RoPE
+from attention_core.positions.rotary import RoPE
 
 __all__ = ["TurnedPair", "products", "spread_along_diagonals", "turned_pair"]
 

@@ -7,8 +7,8 @@ import math
 import torch
 from torch import Tensor
 
-from attention_core.added_positions import sinusoids
 from attention_core.checks import whole
+from attention_core.positions.added import sinusoids
 
 __all__ = ["likeness", "patch_likeness", "sinusoidal_2d", "wavelengths"]
 

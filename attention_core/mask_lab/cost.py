@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from attention_core.checks import whole
-from attention_core.mask_base import Mask
+from attention_core.masks.base import Mask
 
 __all__ = ["BLOCK", "BlockCost", "MaskCost", "mask_cost"]
 

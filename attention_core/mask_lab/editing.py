@@ -6,11 +6,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from attention_core.checks import whole
-from attention_core.mask_base import Mask
-from attention_core.mask_fields import shown, whole_number
-from attention_core.mask_tables import LARGEST_GRID
-from attention_core.mask_text import format_mask, parse_mask
 from attention_core.masks import Explicit
+from attention_core.masks.base import Mask
+from attention_core.masks.fields import shown, whole_number
+from attention_core.masks.tables import LARGEST_GRID
+from attention_core.masks.text import format_mask, parse_mask
 
 __all__ = [
     "STEPS",

@@ -13,8 +13,8 @@ from torch.nn import functional as F
 from attention_core.checks import whole
 from attention_core.derivation.steps import Phrase
 from attention_core.functional import attention
-from attention_core.mask_fields import shown
 from attention_core.mask_lab.words import say
+from attention_core.masks.fields import shown
 from attention_core.seeding import seeded
 
 __all__ = ["CONVENTIONS", "EmptyRow", "empty_rows"]

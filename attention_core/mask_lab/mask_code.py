@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from attention_core.mask_base import Combination, Mask, Not
 from attention_core.masks import Explicit
+from attention_core.masks.base import Combination, Mask, Not
 
 __all__ = ["mask_function"]
 

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Int
 from torch import Tensor
 
 from attention_core.checks import whole
-from attention_core.mask_base import Mask
+from attention_core.masks.base import Mask
 
 __all__ = ["LAYERS", "Reach", "far_sight", "reach"]
 

@@ -8,7 +8,6 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from attention_core.mask_base import Combination, Mask, Not, as_written
 from attention_core.mask_lab.words import say
 from attention_core.masks import (
     Blocks,
@@ -22,6 +21,7 @@ from attention_core.masks import (
     Prefix,
     Window,
 )
+from attention_core.masks.base import Combination, Mask, Not, as_written
 
 __all__ = ["describe", "recognise"]
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from attention_core.mask_base import And, Mask, Not, Or
-from attention_core.mask_tables import Explicit
+from attention_core.masks.base import And, Mask, Not, Or
+from attention_core.masks.tables import Explicit
 
 __all__ = ["resized"]
 

@@ -8,9 +8,9 @@ import torch
 from torch import Tensor
 
 from attention_core.checks import whole
-from attention_core.mask_base import Mask
 from attention_core.mask_lab.mask_code import mask_function
 from attention_core.mask_lab.words import MESSAGES
+from attention_core.masks.base import Mask
 
 __all__ = ["LIBRARIES", "Snippet", "snippets"]
 

@@ -15,7 +15,7 @@ from attention_core.experiment import Experiment
 from attention_core.lessons import position as lesson
 from attention_core.lessons.waves import likeness, wavelengths
 from attention_core.positions import T5Buckets, TransformerXL, alibi_slopes, position_encoding, t5_buckets
-from attention_core.relative import Shaw
+from attention_core.positions.relative import Shaw
 from attention_core.trace import AttentionTrace
 from attention_viz.labels import names
 from attention_viz.lessons.picture import Picture

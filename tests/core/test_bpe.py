@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attention_core.bpe import Bpe, Pair, format_merges, parse_merges, pieces, shipped
-from attention_core.bpe_train import MERGES, corpus, train
+from attention_core.tokens.bpe import Bpe, Pair, format_merges, parse_merges, pieces, shipped
+from attention_core.tokens.bpe_train import MERGES, corpus, train
 
 FILE = resources.files("attention_core") / "data" / "bpe_merges.txt"
 
@@ -148,7 +148,7 @@ def test_the_shipped_merges_are_those_that_training_gives() -> None:
 
 def test_the_script_writes_the_shipped_file(tmp_path_factory: pytest.TempPathFactory) -> None:
     code = (
-        "import sys, pathlib, shutil; from attention_core import bpe_train; out = pathlib.Path(sys.argv[1]);"
+        "import sys, pathlib, shutil; from attention_core.tokens import bpe_train; out = pathlib.Path(sys.argv[1]);"
         "shutil.copy(bpe_train.DATA / 'bpe_corpus.txt', out); bpe_train.DATA = out; bpe_train.main()"
     )
     out = tmp_path_factory.mktemp("data")

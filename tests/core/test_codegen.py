@@ -20,10 +20,10 @@ import torch
 from attention_core.codegen import to_code
 from attention_core.embeddings import EMBEDDINGS
 from attention_core.experiment import Experiment
+from attention_core.experiment.recipes import SCORES, WEIGHTS
 from attention_core.masks import Blocks, Causal, Dilated, Documents, Explicit, Global, Padding, Prefix, Window
 from attention_core.positions import POSITIONS
 from attention_core.presets import PRESETS
-from attention_core.recipes import SCORES, WEIGHTS
 from attention_core.tokens import TOKENIZERS
 
 SUN = "The sun rises in the east"

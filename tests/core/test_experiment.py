@@ -15,9 +15,9 @@ from torch.nn import functional as F
 
 from attention_core.embeddings import embed
 from attention_core.experiment import Experiment, ExperimentError
+from attention_core.experiment.recipes import SCORES, WEIGHTS
 from attention_core.masks import Causal, Explicit, Full, Padding, Window
 from attention_core.positions import POSITIONS, position_encoding
-from attention_core.recipes import SCORES, WEIGHTS
 from attention_core.tokens import TOKENIZERS
 from attention_core.trace import AttentionTrace
 

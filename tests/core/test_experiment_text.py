@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 
 from attention_core.embeddings import EMBEDDINGS
 from attention_core.experiment import MODES, Experiment, ExperimentError
-from attention_core.experiment_text import QUERY_NAMES, read_query
+from attention_core.experiment.recipes import SCORES, WEIGHTS
+from attention_core.experiment.text import QUERY_NAMES, read_query
 from attention_core.masks import (
     Blocks,
     Causal,
@@ -31,7 +32,6 @@ from attention_core.masks import (
     Window,
 )
 from attention_core.positions import POSITIONS
-from attention_core.recipes import SCORES, WEIGHTS
 from attention_core.tokens import TOKENIZERS
 
 SUN = "The sun rises in the east"

@@ -8,10 +8,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from attention_core import hand_built
-from attention_core.experiment import Experiment
-from attention_core.hand_built import hand_built_weights, head_kinds, lay_content, lay_positions
-from attention_core.recipes import Widths, random_weights
+from attention_core.experiment import Experiment, hand_built
+from attention_core.experiment.hand_built import hand_built_weights, head_kinds, lay_content, lay_positions
+from attention_core.experiment.recipes import Widths, random_weights
 
 # (d_model, heads): from the narrowest to the widest, odd widths and head counts among them.
 WIDE = [

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from attention_core.mask_base import Indices
 from attention_core.masks import Causal, Explicit, Full, Mask, Padding, Prefix, Window
+from attention_core.masks.base import Indices
 from attention_core.shapes import Allowed
 from tests.core.mask_examples import BATCH, EXAMPLES, HEADS, KEYS, QUERIES, grids, masks, open_cell
 

@@ -13,7 +13,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attention_core.mask_text import MAX_TEXT, format_mask, parse_mask
 from attention_core.masks import (
     And,
     Blocks,
@@ -30,6 +29,7 @@ from attention_core.masks import (
     Prefix,
     Window,
 )
+from attention_core.masks.text import MAX_TEXT, format_mask, parse_mask
 from tests.core.mask_examples import EXAMPLES, endless, grids, masks, nested
 
 

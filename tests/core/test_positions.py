@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from attention_core.checks import whole
 from attention_core.functional import Mod, attention
-from attention_core.offsets import relative_positions
 from attention_core.positions import (
     POSITIONS,
     ALiBi,
@@ -25,6 +24,7 @@ from attention_core.positions import (
     sinusoidal,
     sinusoids,
 )
+from attention_core.positions.offsets import relative_positions
 from attention_core.seeding import seeded
 
 

@@ -8,7 +8,7 @@ import math
 import pytest
 import torch
 
-from attention_core.recipes import SCORES, Widths, article_weights, make_score, random_weights
+from attention_core.experiment.recipes import SCORES, Widths, article_weights, make_score, random_weights
 from attention_core.scores import Tempered
 
 SIZES = Widths(num_heads=6, num_kv_heads=3, d_model=7, d_k=5, d_v=11, bias=True)

@@ -10,9 +10,9 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attention_core.bpe import shipped
-from attention_core.graphemes import graphemes, words
 from attention_core.tokens import TOKENIZERS, Token, tokenize
+from attention_core.tokens.bpe import shipped
+from attention_core.tokens.graphemes import graphemes, words
 
 FAMILY = "\U0001f468\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 THUMB = "\U0001f44d\U0001f3fd"  # with a skin tone

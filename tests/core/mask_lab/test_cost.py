@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn.attention.flex_attention import create_block_mask
 
 from attention_core.costs import flop_count
-from attention_core.mask_base import Indices
 from attention_core.mask_lab.cost import MaskCost, mask_cost
 from attention_core.masks import Blocks, Causal, Explicit, Full, Mask, Padding, Prefix, Window
+from attention_core.masks.base import Indices
 from tests.core.mask_examples import BATCH, EXAMPLES, HEADS, KEYS, QUERIES, masks
 
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")

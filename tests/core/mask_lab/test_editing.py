@@ -20,8 +20,8 @@ from attention_core.mask_lab.editing import (
     paint,
     painted,
 )
-from attention_core.mask_text import format_mask
 from attention_core.masks import Causal, Explicit, Full, Mask, Padding, Window
+from attention_core.masks.text import format_mask
 from tests.core.mask_examples import BATCH, EXAMPLES, HEADS, KEYS, QUERIES, grids, masks
 
 pytestmark = pytest.mark.filterwarnings("ignore:Do not use the `random` module inside strategies")

@@ -19,9 +19,9 @@ from torch.nn.attention import flex_attention as flex_module
 from torch.nn.attention.flex_attention import create_mask
 
 from attention_core.functional import attention
-from attention_core.mask_base import Indices
 from attention_core.mask_lab.snippets import LIBRARIES, Snippet, snippets
 from attention_core.masks import Causal, Documents, Explicit, Full, Global, Mask, Padding, Prefix, Window
+from attention_core.masks.base import Indices
 from attention_core.modules import MultiHeadAttention
 from tests.core.mask_examples import BATCH, EXAMPLES, HEADS, KEYS, PAINTED, QUERIES, grids, masks
 

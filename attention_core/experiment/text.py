@@ -11,10 +11,10 @@ from dataclasses import MISSING, dataclass, fields
 from typing import Any
 
 from attention_core.experiment import Experiment
-from attention_core.experiment_checks import ExperimentError, check_field
-from attention_core.mask_fields import shown
-from attention_core.mask_text import format_mask, parse_mask
+from attention_core.experiment.checks import ExperimentError, check_field
 from attention_core.masks import Mask
+from attention_core.masks.fields import shown
+from attention_core.masks.text import format_mask, parse_mask
 
 __all__ = ["QUERY_NAMES", "from_json", "from_query", "read_query", "to_json", "to_query"]
 

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from attention_core.scores import ScaledDot
 
 if TYPE_CHECKING:
-    from attention_core.multi_head import MultiHeadAttention
+    from attention_core.modules.multi_head import MultiHeadAttention
 
 _NAMES = {  # ours: torch's
     "in_proj_weight": "in_proj_weight",

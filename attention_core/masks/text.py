@@ -21,10 +21,10 @@ import re
 import zlib
 from collections.abc import Callable
 
-from attention_core.mask_base import MAX_DEPTH, And, Mask, Not, Or
-from attention_core.mask_fields import LONGEST, shown
-from attention_core.mask_tables import LARGEST_GRID, Documents, Explicit, Global, Padding
 from attention_core.masks import Blocks, Causal, Dilated, Full, Prefix, Window
+from attention_core.masks.base import MAX_DEPTH, And, Mask, Not, Or
+from attention_core.masks.fields import LONGEST, shown
+from attention_core.masks.tables import LARGEST_GRID, Documents, Explicit, Global, Padding
 
 MAX_TEXT = 65_536  # characters; the largest painted mask takes 43,705
 

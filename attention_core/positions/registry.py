@@ -12,13 +12,13 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from attention_core.added_positions import learned, sinusoidal, sinusoids
 from attention_core.checks import whole
 from attention_core.functional import Mod
-from attention_core.offsets import relative_positions
-from attention_core.relative import Shaw, TransformerXL
-from attention_core.rotary import RoPE
-from attention_core.score_bias import ALiBi, T5Buckets, alibi_slopes, t5_buckets
+from attention_core.positions.added import learned, sinusoidal, sinusoids
+from attention_core.positions.offsets import relative_positions
+from attention_core.positions.relative import Shaw, TransformerXL
+from attention_core.positions.rotary import RoPE
+from attention_core.positions.score_bias import ALiBi, T5Buckets, alibi_slopes, t5_buckets
 
 __all__ = [
     "POSITIONS",

@@ -1,6 +1,6 @@
 """Learn the merges of a byte pair encoding.
 
-`python -m attention_core.bpe_train` writes `data/bpe_merges.txt` from `data/bpe_corpus.txt`.
+`python -m attention_core.tokens.bpe_train` writes `data/bpe_merges.txt` from `data/bpe_corpus.txt`.
 
 Sennrich, Haddow, Birch (2016), algorithm 1: again and again, the pair of neighbours that is most frequent in
 the text becomes one token. Ties go to the pair that comes first in the order of bytes, so the same text gives
@@ -17,13 +17,13 @@ from collections.abc import Iterator
 from itertools import pairwise
 from pathlib import Path
 
-from attention_core.bpe import Pair, format_merges, pieces, utf8
 from attention_core.checks import whole
+from attention_core.tokens.bpe import Pair, format_merges, pieces, utf8
 
 __all__ = ["MERGES", "corpus", "main", "train"]
 
 MERGES = 1200
-DATA = Path(__file__).resolve().parent / "data"
+DATA = Path(__file__).resolve().parent.parent / "data"
 
 
 def train(text: str, count: int) -> tuple[Pair, ...]:

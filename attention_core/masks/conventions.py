@@ -21,7 +21,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 if TYPE_CHECKING:
-    from attention_core.mask_base import Mask
+    from attention_core.masks.base import Mask
 
 
 def to_sdpa(

@@ -5,7 +5,7 @@ Every `forward` is exactly `trace(...).output`: what is shown is what is compute
 
 from __future__ import annotations
 
-from attention_core.multi_head import MultiHeadAttention
-from attention_core.single_head import CausalSelfAttention, CrossAttention, SelfAttention
+from attention_core.modules.multi_head import MultiHeadAttention
+from attention_core.modules.single_head import CausalSelfAttention, CrossAttention, SelfAttention
 
 __all__ = ["CausalSelfAttention", "CrossAttention", "MultiHeadAttention", "SelfAttention"]

@@ -24,8 +24,8 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from attention_core.added_positions import sinusoidal
-from attention_core.recipes import Widths, random_weights
+from attention_core.experiment.recipes import Widths, random_weights
+from attention_core.positions.added import sinusoidal
 from attention_core.trace import Projections
 
 __all__ = [

@@ -9,10 +9,10 @@ import torch
 from torch import Generator, nn
 from torch.nn import functional as F
 
-from attention_core import torch_exchange
 from attention_core.functional import Mod, attention
-from attention_core.head_weights import HeadWeights
 from attention_core.masking import MaskLike
+from attention_core.modules import torch_exchange
+from attention_core.modules.head_weights import HeadWeights
 from attention_core.scores import Score, scaled_dot_product
 from attention_core.shapes import (
     Allowed,

@@ -10,8 +10,8 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from attention_core.mask_base import Indices, Mask
-from attention_core.mask_fields import shown, whole_numbers
+from attention_core.masks.base import Indices, Mask
+from attention_core.masks.fields import shown, whole_numbers
 from attention_core.shapes import Allowed
 
 LARGEST_GRID = 512  # rows and columns that can be painted

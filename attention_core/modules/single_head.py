@@ -11,7 +11,7 @@ from attention_core.checks import whole
 from attention_core.functional import Mod
 from attention_core.masking import MaskLike, materialize
 from attention_core.masks import Causal
-from attention_core.multi_head import MultiHeadAttention
+from attention_core.modules.multi_head import MultiHeadAttention
 from attention_core.scores import Score, scaled_dot_product
 from attention_core.shapes import Allowed, Output, QueryEmbedding, SourceEmbedding
 from attention_core.trace import AttentionTrace, Projections

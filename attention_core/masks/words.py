@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from itertools import permutations
 
-from attention_core.mask_base import And, Mask, Not, Or
-from attention_core.mask_tables import Documents, Explicit, Global, Padding
 from attention_core.masks import Blocks, Causal, Dilated, Full, Prefix, Window
+from attention_core.masks.base import And, Mask, Not, Or
+from attention_core.masks.tables import Documents, Explicit, Global, Padding
 
 Translator = Callable[[str], str]
 

@@ -2,7 +2,7 @@
 
 Sennrich, Haddow, Birch (2016), "Neural machine translation of rare words with subword units"; on bytes rather
 than characters: Radford et al. (2019), "Language models are unsupervised multitask learners" (GPT-2).
-`attention_core.bpe_train` made the vocabulary, from a text in this package.
+`attention_core.tokens.bpe_train` made the vocabulary, from a text in this package.
 """
 
 from __future__ import annotations

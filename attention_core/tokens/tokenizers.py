@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
-from attention_core.bpe import shipped, utf8
-from attention_core.graphemes import graphemes, words
+from attention_core.tokens.bpe import shipped, utf8
+from attention_core.tokens.graphemes import graphemes, words
 
 __all__ = ["TOKENIZERS", "Token", "tokenize"]
 
@@ -33,7 +33,7 @@ def tokenize(text: str, tokenizer: str = "word") -> tuple[Token, ...]:
 
     tokenizer:
 
-    - "word": words and the signs between them, without spaces (`attention_core.graphemes.words`).
+    - "word": words and the signs between them, without spaces (`attention_core.tokens.graphemes.words`).
     - "character": what a reader takes for one character, spaces too (grapheme clusters, Unicode Standard
       Annex #29).
     - "byte": the bytes of UTF-8. A printable ASCII byte is called by its character, any other by its two

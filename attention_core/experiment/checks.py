@@ -7,11 +7,11 @@ import numbers
 from typing import TYPE_CHECKING
 
 from attention_core.embeddings import EMBEDDINGS
-from attention_core.hand_built import LEAST_HEAD, LEAST_WIDTH
-from attention_core.mask_fields import shown
+from attention_core.experiment.hand_built import LEAST_HEAD, LEAST_WIDTH
+from attention_core.experiment.recipes import SCORES, WEIGHTS
 from attention_core.masks import Mask
+from attention_core.masks.fields import shown
 from attention_core.positions import POSITIONS
-from attention_core.recipes import SCORES, WEIGHTS
 from attention_core.tokens import TOKENIZERS
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def check_field(name: str, value: object) -> object:
     2.0
     >>> check_field("num_heads", 0)
     Traceback (most recent call last):
-    attention_core.experiment_checks.ExperimentError: num_heads=0: allowed are whole numbers from 1
+    attention_core.experiment.checks.ExperimentError: num_heads=0: allowed are whole numbers from 1
     """
     if name == "text":
         return _text(name, value)

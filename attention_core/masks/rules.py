@@ -18,9 +18,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from attention_core.mask_base import And, Indices, Mask, Not, Or
-from attention_core.mask_fields import LARGEST, whole_number
-from attention_core.mask_tables import Documents, Explicit, Global, Padding
+from attention_core.masks.base import And, Indices, Mask, Not, Or
+from attention_core.masks.fields import LARGEST, whole_number
+from attention_core.masks.tables import Documents, Explicit, Global, Padding
 from attention_core.shapes import Allowed
 
 __all__ = [

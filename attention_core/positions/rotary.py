@@ -10,7 +10,7 @@ from torch import Tensor
 
 from attention_core.checks import whole
 from attention_core.functional import Mod
-from attention_core.offsets import check_offsets
+from attention_core.positions.offsets import check_offsets
 from attention_core.shapes import Heads, Keys
 
 __all__ = ["RoPE"]

@@ -9,15 +9,15 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from attention_core import recipes
-from attention_core.experiment_checks import EAGER_CHARACTERS, MODES, ExperimentError, check_fields
+from attention_core.experiment import recipes
+from attention_core.experiment.checks import EAGER_CHARACTERS, MODES, ExperimentError, check_fields
+from attention_core.experiment.hand_built import content_width, hand_built_weights, head_kinds
+from attention_core.experiment.inputs import Inputs, make_inputs
+from attention_core.experiment.recipes import Widths
 from attention_core.functional import Mod
-from attention_core.hand_built import content_width, hand_built_weights, head_kinds
-from attention_core.inputs import Inputs, make_inputs
 from attention_core.masks import Causal, Full, Mask
 from attention_core.modules import MultiHeadAttention
 from attention_core.positions import position_mods
-from attention_core.recipes import Widths
 from attention_core.scores import Score
 from attention_core.seeding import seeded
 from attention_core.tokens import Token, tokenize
@@ -274,39 +274,39 @@ class Experiment:
         )
 
     def to_query(self) -> dict[str, str]:
-        """The experiment as short names and values for an address; see `experiment_text.to_query`."""
-        from attention_core import experiment_text
+        """The experiment as short names and values for an address; see `text.to_query`."""
+        from attention_core.experiment import text as writing
 
-        return experiment_text.to_query(self)
+        return writing.to_query(self)
 
     @classmethod
     def from_query(cls, query: Mapping[str, str]) -> Experiment:
         """The inverse of `to_query`; ValueError for anything else."""
-        from attention_core import experiment_text
+        from attention_core.experiment import text as writing
 
-        return experiment_text.from_query(query)
+        return writing.from_query(query)
 
     @classmethod
     def read_query(
         cls, query: Mapping[str, str], *, default_text: str | None = None
     ) -> tuple[Experiment | None, tuple[str, ...]]:
         """What an address asks for as far as it can be made out, and what was wrong, in words."""
-        from attention_core import experiment_text
+        from attention_core.experiment import text as writing
 
-        return experiment_text.read_query(query, default_text=default_text)
+        return writing.read_query(query, default_text=default_text)
 
     def to_json(self) -> str:
-        """The experiment as a JSON object; see `experiment_text.to_json`."""
-        from attention_core import experiment_text
+        """The experiment as a JSON object; see `text.to_json`."""
+        from attention_core.experiment import text as writing
 
-        return experiment_text.to_json(self)
+        return writing.to_json(self)
 
     @classmethod
     def from_json(cls, text: str) -> Experiment:
         """The inverse of `to_json`; ValueError for anything else."""
-        from attention_core import experiment_text
+        from attention_core.experiment import text as writing
 
-        return experiment_text.from_json(text)
+        return writing.from_json(text)
 
     def to_code(self) -> str:
         """A standalone PyTorch script that recomputes the trace and asserts it; see `codegen.to_code`."""

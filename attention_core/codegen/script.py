@@ -7,9 +7,9 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from attention_core import code_blocks as blocks
+from attention_core.codegen import blocks
 from attention_core.experiment import Experiment
-from attention_core.hand_built import BUILT, content_numbers, head_kinds, position_pairs
+from attention_core.experiment.hand_built import BUILT, content_numbers, head_kinds, position_pairs
 from attention_core.masks import Full
 from attention_core.trace import AttentionTrace
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from attention_core.checks import whole
 from attention_core.functional import Mod
-from attention_core.offsets import check_offsets, relative_positions
+from attention_core.positions.offsets import check_offsets, relative_positions
 from attention_core.seeding import seeded
 from attention_core.shapes import HeadKeys, Heads, Scores
 

@@ -14,8 +14,8 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from attention_core import mask_conventions
-from attention_core.mask_fields import shown, whole_number
+from attention_core.masks import conventions
+from attention_core.masks.fields import shown, whole_number
 from attention_core.shapes import Allowed
 
 MAX_DEPTH = 16  # of masks inside masks
@@ -109,24 +109,24 @@ class Mask(ABC):
     def to_sdpa(
         self, queries: int, keys: int, *, batch: int = 1, heads: int = 1
     ) -> Bool[Tensor, "{batch} {heads} {queries} {keys}"]:
-        """For `F.scaled_dot_product_attention(attn_mask=...)`; see `mask_conventions.to_sdpa`."""
-        return mask_conventions.to_sdpa(self, queries, keys, batch=batch, heads=heads)
+        """For `F.scaled_dot_product_attention(attn_mask=...)`; see `conventions.to_sdpa`."""
+        return conventions.to_sdpa(self, queries, keys, batch=batch, heads=heads)
 
     def to_mha(
         self, queries: int, keys: int, *, batch: int = 1, heads: int = 1
     ) -> Bool[Tensor, "*batch_heads {queries} {keys}"]:
-        """For `nn.MultiheadAttention(..., attn_mask=...)`; see `mask_conventions.to_mha`."""
-        return mask_conventions.to_mha(self, queries, keys, batch=batch, heads=heads)
+        """For `nn.MultiheadAttention(..., attn_mask=...)`; see `conventions.to_mha`."""
+        return conventions.to_mha(self, queries, keys, batch=batch, heads=heads)
 
     def to_additive(
         self, queries: int, keys: int, *, batch: int = 1, heads: int = 1, dtype: torch.dtype = torch.float32
     ) -> Float[Tensor, "{batch} {heads} {queries} {keys}"]:
-        """To be added to the scores: 0 or minus infinity; see `mask_conventions.to_additive`."""
-        return mask_conventions.to_additive(self, queries, keys, batch=batch, heads=heads, dtype=dtype)
+        """To be added to the scores: 0 or minus infinity; see `conventions.to_additive`."""
+        return conventions.to_additive(self, queries, keys, batch=batch, heads=heads, dtype=dtype)
 
     def to_hf(self, queries: int, keys: int, *, batch: int = 1, heads: int = 1) -> Int[Tensor, "*shape"]:
-        """For Hugging Face's `attention_mask`: 1 = keep; see `mask_conventions.to_hf`."""
-        return mask_conventions.to_hf(self, queries, keys, batch=batch, heads=heads)
+        """For Hugging Face's `attention_mask`: 1 = keep; see `conventions.to_hf`."""
+        return conventions.to_hf(self, queries, keys, batch=batch, heads=heads)
 
     def __and__(self, other: Mask) -> Mask:
         """Allowed where both allow."""
@@ -146,9 +146,9 @@ class Mask(ABC):
 
     def phrase(self, translate: Callable[[str], str] = as_written) -> str:
         """As a person would say it; `translate` maps each English message, as gettext does."""
-        from attention_core import mask_words  # the words know every kind of mask, so they are imported late
+        from attention_core.masks import words  # they know every kind of mask, so they are imported late
 
-        return mask_words.phrase(self, translate)
+        return words.phrase(self, translate)
 
     def sentence(self, translate: Callable[[str], str] = as_written) -> str:
         """One sentence that says who sees whom; `translate` maps each English message.
@@ -157,9 +157,9 @@ class Mask(ABC):
         >>> (Causal() & Window(3)).sentence()
         'Each token sees itself and the 2 before it.'
         """
-        from attention_core import mask_words
+        from attention_core.masks import words
 
-        return mask_words.sentence(self, translate)
+        return words.sentence(self, translate)
 
 
 @dataclass(frozen=True)

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from attention_core.added_positions import sinusoids
 from attention_core.checks import whole
 from attention_core.functional import Mod
-from attention_core.offsets import check_offsets, relative_positions
+from attention_core.positions.added import sinusoids
+from attention_core.positions.offsets import check_offsets, relative_positions
 from attention_core.seeding import seeded
 from attention_core.shapes import HeadKeys, Heads, Scores
 

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from attention_core.embeddings import embed
-from attention_core.hand_built import lay_content, lay_positions
+from attention_core.experiment.hand_built import lay_content, lay_positions
+from attention_core.experiment.recipes import article_weights
 from attention_core.positions import position_encoding
-from attention_core.recipes import article_weights
 
 if TYPE_CHECKING:
     from attention_core.experiment import Experiment
