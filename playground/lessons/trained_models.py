@@ -152,6 +152,10 @@ def said(model: str, found: Answer) -> str:
     """The answer as a sentence."""
     words = [word for word in found.words if word not in MARKS]
     joined = ("" if model in ("reversal", "sorting", "dates") else " ").join(words)
+    if model == "induction" and (not found.places or found.places[-1] != len(found.tokens) - 1):
+        return _(
+            "“{last}” has not stood there before: nothing tells what follows, and the model was never asked."
+        ).format(last=found.tokens[-1])
     if model == "induction":
         return _("After “{last}” it expects “{word}”, with probability {probability}.").format(
             last=found.tokens[-1], word=found.words[-1], probability=share(found, -1)
@@ -179,7 +183,7 @@ def rows(model: str, found: Answer) -> list[tuple[str, ...]]:
     if len(found.places) == 1:
         best = found.probabilities[0].topk(5)
         return [(names[i], f"{p:.3f}") for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
-    table = []
+    table: list[tuple[str, ...]] = []
     for place, chances in zip(found.places, found.probabilities, strict=True):
         best = chances.topk(2)
         first, second = best.indices.tolist()

@@ -1,0 +1,1 @@
+"""The trained models: a file of weights and a model card each."""

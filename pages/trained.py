@@ -1,0 +1,47 @@
+"""Heads that mean something: small trained models, asked, taken apart and put together again."""
+
+from __future__ import annotations
+
+import streamlit as st
+
+from playground import lesson as lesson_frame
+from playground import panel
+from playground.i18n import _
+from playground.lessons import trained, trained_controls, trained_models
+from playground.lessons.trained_models import Setting
+
+lesson = lesson_frame.begin("trained", only=())
+model = trained_controls.choose_model()
+st.markdown(trained_models.about(model))
+st.caption(trained_models.honest_label(model))
+text = trained_controls.choose_text(model)
+change = trained_controls.choose_change(model)
+found = trained.say_answer(model, text, change)
+
+lesson.section("heads")
+layer, head = trained_controls.choose_layer(model, found)
+setting = Setting(model, text, change, layer)
+trace = found.traces[layer]
+trained.lines(found, layer, head)
+left, right = st.columns([1.62, 1], gap="medium")
+with left:
+    trained.hero(setting, found, head)
+with right:
+    trained.arithmetic(setting, trace)
+with left:
+    lesson.section("overview")
+    trained.overview(found)
+    lesson.section("stages")
+    trained.walk(trace, head)
+
+lesson.section("mask")
+panel.table(
+    "trained_forcing",
+    trained.forcing_rows(),
+    head=("", _("right, given the right words so far"), _("right, writing by itself")),
+)
+lesson.section("explanation")
+panel.table(
+    "trained_explanation", trained.lesson_rows(("reversal", "sorting")), head=("", _("accuracy"), _("alignment"))
+)
+lesson.close()
