@@ -27,7 +27,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from attention_core.masks import Causal
-from attention_core.multi_head import MultiHeadAttention
+from attention_core.modules.multi_head import MultiHeadAttention
 from attention_core.trace import AttentionTrace
 
 HEADS = 8

@@ -4,9 +4,20 @@ from __future__ import annotations
 
 import streamlit as st
 
-from playground import compute, controls, frame, panel, stages, state
+from playground import compute, controls, frame, stages, state
 from playground.i18n import _, language
-from playground.mask_lab import application, difference, editor, libraries, reaching
+from playground.mask_lab import (
+    application,
+    changes,
+    difference,
+    editor,
+    empty,
+    lengths,
+    libraries,
+    numbers,
+    presets,
+    reaching,
+)
 from playground.prose import prose
 
 CONTROLS = {
@@ -15,24 +26,36 @@ CONTROLS = {
 }  # fmt: skip
 
 state.load("mask_lab")
-editor.without_causal_mode()
+changes.without_causal_mode()
 words = prose("mask_lab", language())
 experiment, problem = state.accept(controls.sidebar(CONTROLS))
 trace = compute.run(experiment)
 
 frame.style()
-st.markdown(f"# {words['question'].lead}")
-if not frame.messages(problem):
-    panel.statement("mask_sentence", editor.sentence(trace))
-editor.tools(trace)
+with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+    st.markdown(f"# {words['question'].lead}", width="content")
+    editor.tools(trace)
+frame.messages(problem)
+editor.sentence(trace)
+presets.draw(*trace.shape("weights")[2:])
 left, right = st.columns(2)
 with left:
     editor.draw(trace)
 with right:
-    stages.field_panel(trace, "weights", key="mask_weights", width=410, height=430, title=_("Weights of every head"))
+    head = editor.shown_head(trace)
+    stages.field_panel(
+        trace,
+        "weights",
+        key="mask_weights",
+        head=head,
+        width=410,
+        height=430,
+        title=frame.hero_title(head),
+        marks=False,
+    )
 
 st.markdown(f"## {_('What the mask changed')}")
-difference.draw(experiment, trace)
+numbers.draw(difference.draw(experiment, trace), trace)
 
 titles = {
     "applied": _("Where it is applied"),
@@ -42,16 +65,22 @@ titles = {
     "cost": _("Cost"),
     "lengths": _("Different lengths"),
 }
+st.markdown(f"## {_('More about this mask')}")
 state.page_setting("mask_lab_section", "applied", state.one_of(titles))
 section = st.segmented_control(
-    _("More about this mask"), list(titles), key="mask_lab_section", format_func=titles.__getitem__, required=True
+    _("More about this mask"),
+    list(titles),
+    key="mask_lab_section",
+    format_func=titles.__getitem__,
+    required=True,
+    label_visibility="collapsed",
 )
 st.markdown(words[section].lead)
 match section:
     case "applied":
         application.draw(trace)
     case "empty":
-        libraries.nothing_left(experiment)
+        empty.draw(experiment)
     case "libraries":
         libraries.draw(experiment, trace)
     case "far":
@@ -59,7 +88,7 @@ match section:
     case "cost":
         reaching.cost(experiment, trace)
     case "lengths":
-        reaching.lengths(experiment)
+        lengths.draw(experiment)
 if words[section].why:
     with st.expander(_("Why?")):
         st.markdown(words[section].why)

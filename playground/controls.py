@@ -63,7 +63,7 @@ def _load_preset() -> None:
 
 
 def _load(name: str) -> None:
-    state.put(preset(name).experiment)
+    state.adopt_experiment(preset(name).experiment)
     state.change_view(cell=None, head=None)
 
 
@@ -89,13 +89,13 @@ def sidebar(only: Collection[str] | None = None) -> dict[str, Any]:
         with desk.group(_("Position and score"), "position", "score", "temperature"):
             desk.choose("position", _("Position"), list(POSITIONS))
             desk.choose("score", _("Score"), ["scaled_dot", "dot", "additive", "bilinear", "cosine"])
-            desk.draw("temperature", st.slider, _("Temperature"), 0.1, 5.0, step=0.1)
+            desk.draw("temperature", st.slider, _("Temperature"), *widgets.ends("temperature", 0.1, 5.0), step=0.1)
         with desk.group(_("Tokens and embedding"), "tokenizer", "embedding"):
             desk.choose("tokenizer", _("Tokenizer"), list(TOKENIZERS))
             desk.choose("embedding", _("Embedding"), list(EMBEDDINGS))
         with desk.group(_("Seed, dropout, bias"), "seed", "dropout", "bias", "out_proj"):
-            desk.draw("seed", st.number_input, _("Seed"), 0, 2**31 - 1, step=1)
-            desk.draw("dropout", st.slider, _("Dropout on the weights"), 0.0, 0.9, step=0.05)
+            desk.draw("seed", st.number_input, _("Seed"), *widgets.ends("seed", 0, 2**31 - 1), step=1)
+            desk.draw("dropout", st.slider, _("Dropout on the weights"), *widgets.ends("dropout", 0.0, 0.9), step=0.05)
             desk.draw("bias", st.checkbox, _("Biases"))
             desk.draw("out_proj", st.checkbox, _("Output projection"))
         if desk.shows("seed"):
@@ -211,7 +211,10 @@ class Desk:
         heads = self._fields["num_heads"]
         if self.shows("num_kv_heads") and heads > 1:
             groups = [count for count in range(1, heads + 1) if heads % count == 0]
-            if st.session_state.get(widgets.key("kv")) not in groups:
+            now, before = st.session_state.get(widgets.key("kv")), state.experiment()
+            # As long as nobody has asked for fewer, every head has keys and values of its own.
+            follows = before.num_kv_heads is None and now == before.num_heads
+            if follows or now not in groups:
                 st.session_state[widgets.key("kv")] = heads
             kv = self.draw(
                 "num_kv_heads",

@@ -17,6 +17,7 @@ from attention_core.mask_lab import resized
 from attention_core.masks import Full
 from attention_core.presets import DEFAULT
 from playground import compute, page_settings, widgets
+from playground.i18n import _
 from playground.page_settings import one_of, page_setting, whole
 from playground.panel import Cell
 from playground.settings import limits
@@ -82,6 +83,11 @@ def adopt(query: dict[str, str]) -> None:
     wrong += problems
     if wanted is None:
         wanted = DEFAULT.experiment
+    if wanted.seed > widgets.MAX_SEED:
+        wrong.append(
+            _("seed={value}: allowed here are whole numbers to {most}").format(value=wanted.seed, most=widgets.MAX_SEED)
+        )
+        wanted = replace(wanted, seed=0)
     try:
         limits().check(wanted)
         compute.run(wanted)
@@ -112,7 +118,8 @@ def change_experiment(**changes: Any) -> None:
 
 def put(wanted: Experiment) -> None:
     """Set every widget to what `wanted` says. Only before the widgets are drawn in a run, or in a callback."""
-    for name, value in widgets.widget_values(wanted).items():
+    st.session_state["brought"] = widgets.widget_values(wanted)
+    for name, value in st.session_state["brought"].items():
         st.session_state[widgets.key(name)] = value
 
 

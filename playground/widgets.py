@@ -10,6 +10,7 @@ from attention_core.experiment import Experiment
 from playground.mask_choice import CUSTOM, KINDS, kind_of
 
 PREFIX = "c_"  # of the key of every widget that shapes the experiment
+MAX_SEED = 2**53 - 1  # whole numbers beyond are not exact in the browser
 # The widget of a field, where its short name differs from the field's.
 _NAMES = {
     "source_text": "source",
@@ -30,6 +31,12 @@ def key(name: str) -> str:
 def key_of(field: str) -> str:
     """The key of the widget that shows a field of the experiment."""
     return key(_NAMES.get(field, field))
+
+
+def ends(field: str, low: float, high: float) -> tuple[float, float]:
+    """The ends of a slider: `low` and `high`, unless a link or an example has brought a value beyond them."""
+    brought = st.session_state.get("brought", {}).get(_NAMES.get(field, field), low)
+    return min(low, brought), max(high, brought)
 
 
 def widget_values(wanted: Experiment) -> dict[str, Any]:

@@ -1,23 +1,19 @@
-"""The mask one paints: the grid, the tools beside it, and what happened before."""
+"""The mask one paints: the grid, what it says in words, and the tools above it."""
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import streamlit as st
 
-from attention_core.mask_lab import History, clear, describe, fill, invert, painted
-from attention_core.masks import And, Causal, Explicit, Full, Mask, Not, Or
+from attention_core.mask_lab import describe
+from attention_core.masks import Explicit, Full
 from attention_core.trace import AttentionTrace
 from attention_viz import matrix_spec
 from attention_viz.labels import visible
-from playground import panel, state
+from playground import downloads, panel, state
 from playground.i18n import _
-from playground.mask_choice import KINDS
-from playground.panel import Grid
+from playground.mask_lab import changes
 
 PAINTED_CELL_BY_CELL = 64  # tokens; longer sequences are painted in blocks of as many cells as keeps 64 blocks
-HISTORY = "mask_lab_history"
 
 
 def brush(trace: AttentionTrace) -> int:
@@ -25,15 +21,98 @@ def brush(trace: AttentionTrace) -> int:
     return -(-max(trace.shape("weights")[2:]) // PAINTED_CELL_BY_CELL)
 
 
+def sentence(trace: AttentionTrace) -> None:
+    """The mask in words, and under it its rule and how much it leaves."""
+    mask = state.experiment().mask
+    allowed = trace.heads.allowed[0, 0]  # (query, key)
+    queries, keys = allowed.shape
+    blind = int((~allowed.any(dim=-1)).sum())
+    if mask == Full():
+        details = [_("Nothing is forbidden yet: drag over the grid, or start from one of these.")]
+    else:
+        details = [mask.phrase(_)]
+    if not isinstance(mask, Explicit) and mask != Full():
+        counts = _("{open} of {cells} cells are open")
+        details.append(counts.format(open=int(allowed.sum()), cells=queries * keys))
+        if blind:
+            details.append(_("queries with nothing left to see: {count}").format(count=blind))
+    panel.statement("mask_sentence", describe(mask, queries, keys, _), " · ".join(details))
+
+
+def tools(trace: AttentionTrace) -> None:
+    """Undo, redo, everything open, everything shut, invert; which heads are shown; what to take away."""
+    changes.up_to_date()
+    now = changes.history()
+    with st.container(horizontal=True, gap="small", vertical_alignment="center", width="content", key="mask_lab_tools"):
+        # paint.js presses these two for Ctrl+Z and Ctrl+Y; a shortcut of Streamlit's would take them from text fields.
+        undo = _("Undo (Ctrl+Z)")
+        st.button(_("Undo"), key="mask_undo", on_click=changes.undo, disabled=not now.can_undo, help=undo)
+        redo = _("Redo (Ctrl+Y)")
+        st.button(_("Redo"), key="mask_redo", on_click=changes.redo, disabled=not now.can_redo, help=redo)
+        for tool, label, words in (
+            ("open", _("Open all"), _("Nothing is forbidden.")),
+            ("forbid", _("Forbid all"), _("Nothing is left to see.")),
+            ("invert", _("Invert"), _("Swap forbidden and allowed.")),
+        ):
+            st.button(label, key=f"mask_{tool}", on_click=changes.turn, args=(tool,), help=words)
+        _heads(trace)
+        with st.popover(_("Download")):
+            st.markdown(_take_away())
+
+
+def _heads(trace: AttentionTrace) -> None:
+    """All heads, or one large: in the weights, and in what the mask changed."""
+    head = shown_head(trace)
+    st.session_state["mask_lab_shown"] = 0 if head is None else head + 1
+    st.selectbox(
+        _("Heads shown"),
+        range(trace.shape("weights")[1] + 1),
+        key="mask_lab_shown",
+        format_func=lambda number: _("Head {number}").format(number=number) if number else _("All heads"),
+        on_change=_show_head,
+        label_visibility="collapsed",
+        width=130,
+    )
+
+
+def _show_head() -> None:
+    number = st.session_state["mask_lab_shown"]
+    state.change_view(head=number - 1 if number else None)
+
+
+def shown_head(trace: AttentionTrace) -> int | None:
+    """The head that is looked at alone; None for all."""
+    head = state.view().head
+    return head if head is not None and head < trace.shape("weights")[1] else None
+
+
+def one_head(trace: AttentionTrace) -> int:
+    """The head of what shows one at a time: the one looked at, else the last.
+
+    Of the heads built by hand most look at one token, whatever is forbidden; the last one is random and shows more.
+    """
+    head = shown_head(trace)
+    return int(trace.shape("weights")[1]) - 1 if head is None else head
+
+
+def _take_away() -> str:
+    files = {
+        "attention.py": _("The PyTorch code of what is on the screen, with this mask"),
+        "experiment.json": _("The settings as JSON, with this mask"),
+        "trace.json": _("Every tensor as JSON"),
+    }
+    return "\n".join(f"- [{title}]({downloads.link(name)})" for name, title in files.items())
+
+
 def draw(trace: AttentionTrace) -> None:
     """The grid: strokes paint, a token's label flips its row or column."""
     wide = brush(trace)
-    allowed = trace.heads.allowed[0, 0]
+    allowed = trace.heads.allowed[0, 0]  # (query, key)
     note = _("drag to paint; click a label to flip its row or column")
     if wide > 1:
         note = _("painted in blocks of {size} by {size}: the sequence is long").format(size=wide)
     panel.heatmap(
-        "mask_editor",
+        changes.EDITOR,
         lambda: matrix_spec(
             allowed.float().numpy(),
             forbidden=(~allowed).numpy(),
@@ -44,7 +123,7 @@ def draw(trace: AttentionTrace) -> None:
             dims=("query", "key"),
             row_labels=[visible(token) for token in trace.tokens],
             col_labels=[visible(token) for token in trace.source_tokens],
-            box=(400, 420),
+            box=(350 if st.session_state.get("narrow") else 400, 420),
             say=_,
         ),
         cells=allowed.numel(),
@@ -54,86 +133,5 @@ def draw(trace: AttentionTrace) -> None:
         group="scores",
         twins=trace.source_tokens == trace.tokens,
         brush=wide,
-        on_paint=_painted,
+        on_paint=lambda _grid: changes.take_strokes(),
     )
-
-
-def tools(trace: AttentionTrace) -> None:
-    """Undo, redo, everything open, everything shut, invert; and presets, alone or combined with what is there."""
-    now = history()
-    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        st.button(_("Undo"), on_click=_go, args=(now.undo(),), disabled=not now.can_undo, shortcut="Ctrl+Z")
-        st.button(_("Redo"), on_click=_go, args=(now.redo(),), disabled=not now.can_redo, shortcut="Ctrl+Shift+Z")
-        st.button(_("Open all"), on_click=_change, args=("fill", trace), help=_("Nothing is forbidden."))
-        st.button(_("Forbid all"), on_click=_change, args=("clear", trace), help=_("Nothing is left to see."))
-        st.button(_("Invert"), on_click=_change, args=("invert", trace), help=_("Swap forbidden and allowed."))
-    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        kind = st.selectbox(
-            _("Preset"),
-            [name for name in KINDS if name != "full"] + ["causal_plain"],
-            key="mask_lab_kind",
-            format_func=lambda name: _("Causal") if name == "causal_plain" else _(KINDS[name].label),
-            width=230,
-        )
-        values = []
-        for index, number in enumerate(KINDS[kind].numbers if kind in KINDS else ()):
-            key = f"mask_lab_{kind}_{index}"
-            st.session_state.setdefault(key, number.start)
-            values.append(st.number_input(_(number.label), number.least, number.most, step=1, key=key, width=150))
-        preset = KINDS[kind].make(*values) if kind in KINDS else Causal()
-        st.button(_("Use it"), on_click=_combine, args=("use", preset), type="primary")
-        st.button(_("And"), on_click=_combine, args=("and", preset), help=_("Only what both allow."))
-        st.button(_("Or"), on_click=_combine, args=("or", preset), help=_("What at least one allows."))
-        st.button(_("And not"), on_click=_combine, args=("and_not", preset), help=_("What the preset forbids."))
-
-
-def sentence(trace: AttentionTrace) -> str:
-    """The mask in words."""
-    queries, keys = trace.shape("weights")[2:]
-    return describe(state.experiment().mask, queries, keys, _)
-
-
-def history() -> History:
-    """What was done to the mask in this visit; a mask that came another way is one more step."""
-    mask = state.experiment().mask
-    kept: History | None = st.session_state.get(HISTORY)
-    kept = History(mask) if kept is None else kept.do(mask)
-    st.session_state[HISTORY] = kept
-    return kept
-
-
-def _go(there: History) -> None:
-    st.session_state[HISTORY] = there
-    state.change_experiment(mask=there.present)
-
-
-def _painted(grid: Grid) -> None:
-    state.change_experiment(mask=Explicit(grid))
-
-
-def _change(tool: str, trace: AttentionTrace) -> None:
-    queries, keys = trace.shape("weights")[2:]
-    now = painted(state.experiment().mask, queries, keys)
-    state.change_experiment(mask={"fill": fill, "clear": clear, "invert": invert}[tool](now))
-
-
-def _combine(how: str, preset: Mask) -> None:
-    now = state.experiment().mask
-    combined: Mask
-    if how == "use" or (how == "and" and now == Full()):
-        combined = preset
-    elif how == "and":
-        combined = And((now, preset))
-    elif how == "or":
-        combined = Or((now, preset))
-    else:
-        combined = Not(preset) if now == Full() else And((now, Not(preset)))
-    state.change_experiment(mask=combined)
-
-
-def without_causal_mode() -> None:
-    """Here the mask is the whole mask: a causal experiment is shown as self-attention with a causal mask."""
-    now = state.experiment()
-    if now.mode == "causal":
-        mask = Causal() if now.mask == Full() else And((Causal(), now.mask))
-        state.adopt_experiment(replace(now, mode="self", mask=mask))

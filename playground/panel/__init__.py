@@ -17,7 +17,7 @@ from playground.i18n import _
 from playground.panel.message import pack
 from playground.panel.received import Cell, Grid, cell_of, grid_of, serial_of
 
-__all__ = ["Cell", "Grid", "chips", "heatmap", "plot", "statement", "table"]
+__all__ = ["Cell", "Grid", "chips", "heatmap", "painted_grid", "plot", "statement", "table"]
 
 # The scripts come from a route of the app, where the browser keeps them: Streamlit would send them with every panel.
 _STUB = """
@@ -86,15 +86,19 @@ def heatmap(
     figure = spec() if not large or said("near") else None
     meta = figure["meta"] if figure else {}
     name = group or meta.get("field", key)
+    label = _("{title}: a heatmap. Arrow keys move, page keys change the head, Enter opens a cell.")
+    if on_paint:
+        label = _(
+            "{title}: a grid to paint on. Arrow keys move, Space flips a cell, Shift with an arrow key pulls it along, "
+            "R flips the row, C the column, Ctrl+Z undoes."
+        )
     header = {
         "kind": "heatmap",
         "id": key,
         "height": height,
         "title": title,
         "note": note,
-        "label": _("{title}: a heatmap. Arrow keys move, page keys change the head, Enter opens a cell.").format(
-            title=title
-        ),
+        "label": label.format(title=title),
         "figure": {"data": figure["data"], "layout": figure["layout"]} if figure else None,
         "meta": meta,
         "large": large,
@@ -137,6 +141,12 @@ def heatmap(
         on_narrow_change=seen,
         on_mask_change=painted,
     )
+
+
+def painted_grid(key: str) -> tuple[int, Grid | None]:
+    """The number of the mask that the browser sent last, and the mask: in a callback perhaps not yet handed over."""
+    sent = (st.session_state.get(key) or {}).get("mask")
+    return serial_of(sent), grid_of(sent, st.session_state.get(f"{key}_meta", {}))
 
 
 def _count() -> None:

@@ -52,7 +52,7 @@ export class Heatmap {
     if (payload.paint) {
       this.painter ??= new Painter(this);
       this.stage.classList.add("ap-paintable");
-      if (this.payload && !this.painter.adopt(payload)) return; // a picture of a mask that has been painted over since
+      if (!this.painter.adopt(payload)) return; // a picture of a mask that has been painted over since
     }
     this.payload = payload;
     if (fresh) enqueue(this);
@@ -90,7 +90,7 @@ export class Heatmap {
       ...figure.layout,
       width: this.width,
       height: payload.height,
-      uirevision: `${payload.id} ${meta.rows} ${meta.cols} ${meta.blocks.length} ${this.width}`,
+      uirevision: `${payload.id} ${meta.rows} ${meta.cols} ${figure.data[0].z.length} ${meta.blocks.length} ${this.width}`,
       hovermode: false, // cells are found from the pointer's position: it is faster, and it finds gaps too
       dragmode: coarse || payload.paint ? false : "zoom",
       paper_bgcolor: "rgba(0,0,0,0)",
@@ -101,6 +101,7 @@ export class Heatmap {
     };
     this.trace = trace;
     this.layout = layout;
+    this.reshape(layout);
     this.printed = this.printable(this.guess(layout, meta));
     await Plotly.react(this.plot, [{ ...trace, ...this.text(this.printed) }], layout, CONFIG);
     if (!this.bound) {
@@ -108,9 +109,20 @@ export class Heatmap {
       this.plot.on("plotly_relayout", () => this.afterZoom(Plotly));
     }
     await this.afterZoom(Plotly);
-    this.painter?.adopt(payload);
+    if (this.payload === payload) this.painter?.shown();
     this.root.dataset.painted = payload.revision;
     this.root.dataset.field = meta.field;
+  }
+
+  // Plotly remembers the ranges it was first given, and takes those of a picture of another shape for a zoom.
+  reshape(layout) {
+    const known = this.plot._fullLayout;
+    if (!known || known.uirevision === layout.uirevision) return;
+    for (const name of ["xaxis", "yaxis"]) {
+      const axis = known[name];
+      [axis._rangeInitial0, axis._rangeInitial1] = layout[name].range;
+      axis._inputRange = undefined;
+    }
   }
 
   // Cell size before the first layout is known: the drawn area is the box less its margins.
@@ -210,6 +222,7 @@ export class Heatmap {
   // A forbidden cell is a gap in the picture; so is a number that is none, and those are listed by name.
   value({ block, row, col }) {
     const { figure, meta } = this.payload;
+    if (this.painter) return Number(this.painter.grid[row][col]); // what was painted, before Python has answered
     const odd = meta.nonfinite.find((one) => one.head === block.head && one.row === row && one.col === col);
     return odd ? odd.value : figure.data[0].z[block.y0 + row][block.x0 + col];
   }
@@ -237,12 +250,12 @@ export class Heatmap {
   }
 
   watch() {
-    this.stage.addEventListener("pointermove", (event) => event.pointerType === "mouse" && this.show(this.find(event), event));
-    this.stage.addEventListener("pointerleave", () => this.show(null));
     this.stage.addEventListener("pointermove", (event) => {
-      const cell = this.painter?.stroke !== undefined && this.find(event);
-      if (cell) this.painter.move(cell);
+      const cell = this.find(event);
+      if (cell && this.painter?.stroke !== undefined) this.painter.move(cell);
+      if (event.pointerType === "mouse") this.show(cell, event);
     });
+    this.stage.addEventListener("pointerleave", () => this.show(null));
     // Plotly covers the page while a button is down, so its release is heard on the window, before Plotly hears it.
     this.stage.addEventListener(
       "pointerdown",
@@ -253,8 +266,8 @@ export class Heatmap {
       true,
     );
     this.release = (event) => {
-      if (this.painter && this.painter.stroke !== undefined) this.painter.end();
-      if (!this.down || this.painter) return;
+      this.painter?.end();
+      if (!this.down || this.painter || event.type !== "pointerup") return;
       const [x, y] = this.down;
       this.down = null;
       if (Math.hypot(event.clientX - x, event.clientY - y) > 4) return; // that was a zoom, or a scroll
@@ -262,8 +275,11 @@ export class Heatmap {
       if (cell) this.open(cell);
     };
     window.addEventListener("pointerup", this.release, true);
+    window.addEventListener("pointercancel", this.release, true);
     this.root.addEventListener("keydown", (event) => this.key(event));
+    this.root.addEventListener("keyup", (event) => event.key === "Shift" && this.painter?.end());
     this.root.addEventListener("blur", () => {
+      this.painter?.end();
       this.at = null;
       this.show(null);
       this.light();
@@ -272,14 +288,16 @@ export class Heatmap {
 
   // In the grid a stroke begins; beside it, on a token's label, the whole row or column flips.
   startPainting(event) {
+    if (!event.isPrimary || event.button !== 0) return;
     const cell = this.find(event);
     if (cell) {
       // The pointer may leave the cell under it, but not the stroke.
       this.stage.setPointerCapture(event.pointerId);
       event.preventDefault();
       event.stopPropagation();
-      this.root.focus({ preventScroll: true });
-      return this.painter.begin(cell);
+      this.root.focus({ preventScroll: true, focusVisible: false });
+      this.painter.begin(cell);
+      return this.show(cell, event);
     }
     const { left, top } = this.stage.getBoundingClientRect();
     const [x, y] = [event.clientX - left, event.clientY - top];
@@ -321,9 +339,12 @@ export class Heatmap {
     if (event.ctrlKey || event.metaKey || event.altKey) return;
     if (!moves[event.key]) return;
     event.preventDefault();
+    event.stopPropagation(); // R alone would run Streamlit's script again, from the address it had before
     at.row = Math.min(at.row, rows - 1);
     at.col = Math.min(at.col, cols - 1);
+    const from = { row: at.row, col: at.col };
     moves[event.key]();
+    if (this.painter && event.shiftKey && this.at) this.painter.pull(from, at);
     this.show(this.at);
     this.light();
   }
@@ -346,6 +367,8 @@ export class Heatmap {
     this.resize.disconnect();
     this.sight.disconnect();
     window.removeEventListener("pointerup", this.release, true);
+    window.removeEventListener("pointercancel", this.release, true);
+    this.painter?.remove();
     if (this.bound) window.Plotly?.purge(this.plot);
     this.root.remove();
   }

@@ -1,10 +1,18 @@
 // Painting on a mask: strokes, whole rows and columns. What is painted is drawn at once over the heatmap; Python gets
 // the whole mask at the end of a stroke, not the stroke: so none is lost if the next one ends before Python answers.
 
+const SVG = "http://www.w3.org/2000/svg";
+const GREY = "rgb(128,132,142)"; // as in attention_viz/colors.py
+const STEPS = { z: "mask_undo", y: "mask_redo" }; // the page's buttons that the keys press
+
 export class Painter {
   constructor(view) {
     this.view = view;
     this.serial = 0; // of the last mask sent; an answer to an earlier one is old
+    this.fresh = new Map();
+    this.presses = []; // of undo and redo, each waiting until Python has seen what came before it
+    this.step = (event) => this.goBack(event);
+    window.addEventListener("keydown", this.step);
   }
 
   // Take the mask that Python has, unless strokes are on their way that it has not seen.
@@ -17,9 +25,15 @@ export class Painter {
     this.grid = Array.from({ length: meta.rows }, (_, i) =>
       Array.from({ length: meta.cols }, (_, j) => figure.data[0].z[y0 + i][x0 + j] === 1),
     );
-    this.fresh = new Map();
-    this.draw();
     return true;
+  }
+
+  // The picture shows the mask itself now: nothing has to lie over it.
+  shown() {
+    setTimeout(() => this.answered()); // once Streamlit has drawn the buttons anew
+    if (this.stroke !== undefined || this.view.payload.paint.serial < this.serial) return;
+    this.fresh.clear();
+    this.draw();
   }
 
   begin({ row, col }) {
@@ -33,12 +47,23 @@ export class Painter {
   move({ row, col }) {
     const { row: r0, col: c0 } = this.last;
     const steps = Math.max(Math.abs(row - r0), Math.abs(col - c0));
+    if (!steps) return;
     for (let s = 1; s <= steps; s++) this.dab(Math.round(r0 + ((row - r0) * s) / steps), Math.round(c0 + ((col - c0) * s) / steps));
     this.last = { row, col };
     this.draw();
   }
 
+  // With Shift the arrows pull what the cell holds along, until Shift is released.
+  pull(from, to) {
+    if (this.stroke === undefined) {
+      this.stroke = this.grid[from.row][from.col];
+      this.last = from;
+    }
+    this.move(to);
+  }
+
   end() {
+    if (this.stroke === undefined) return;
     this.stroke = undefined;
     this.send();
   }
@@ -50,8 +75,9 @@ export class Painter {
 
   // A whole row or column: forbidden if all of it is allowed, else allowed.
   flip(cells) {
-    this.stroke = !cells.every(([row, col]) => this.grid[row][col]);
-    for (const [row, col] of cells) this.put(row, col);
+    const inside = cells.filter(([row, col]) => row < this.grid.length && col < this.grid[0].length);
+    this.stroke = !inside.every(([row, col]) => this.grid[row][col]);
+    for (const [row, col] of inside) this.put(row, col);
     this.draw();
     this.end();
   }
@@ -86,8 +112,64 @@ export class Painter {
   }
 
   draw() {
-    this.view.overlay.painted([...this.fresh.values()], this.view.payload?.meta.blocks[0]);
+    const { overlay, payload, colours } = this.view;
+    if (!overlay.area) return;
+    this.dress(overlay, colours, payload.meta.colorscales[colours.dark ? "dark" : "light"]);
+    overlay.painted([...this.fresh.values()], payload.meta.blocks[0]);
   }
+
+  // Fresh cells look as the picture will have them: the colour of an open cell, the hatching of a shut one.
+  dress(overlay, { background }, scale) {
+    overlay.allowed.style.fill = scale[scale.length - 1][1];
+    overlay.allowed.style.fillOpacity = 1;
+    if (this.paper === background) return;
+    this.paper = background;
+    this.hatch?.remove();
+    this.hatch = element("pattern", { id: "ap-hatch", width: 5, height: 5, patternUnits: "userSpaceOnUse", patternTransform: "rotate(45)" });
+    this.hatch.append(
+      element("rect", { width: 5, height: 5, fill: background }),
+      element("rect", { width: 5, height: 5, fill: GREY, "fill-opacity": 0.15 }),
+      element("path", { d: "M0 0V5", stroke: GREY, "stroke-opacity": 0.48, "stroke-width": 2 }),
+    );
+    overlay.svg.prepend(this.hatch);
+    overlay.forbidden.style.fill = "url(#ap-hatch)";
+  }
+
+  // Ctrl+Z and Ctrl+Y, but not in a text field, whose own undo they are.
+  goBack(event) {
+    if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
+    if (event.composedPath()[0].closest?.("input, textarea, [contenteditable='true']")) return;
+    const key = event.key.toLowerCase() === "z" && event.shiftKey ? "y" : event.key.toLowerCase();
+    if (!STEPS[key]) return;
+    event.preventDefault();
+    this.presses.push(STEPS[key]);
+    this.press();
+  }
+
+  press() {
+    if (!this.presses.length || this.pressed || this.view.payload.paint.serial < this.serial) return;
+    const button = document.querySelector(`.st-key-${this.presses.shift()} button`);
+    if (!button || button.disabled) return this.press();
+    button.click();
+    this.pressed = setTimeout(() => this.answered(), 1000); // a step to the same picture has no answer
+  }
+
+  answered() {
+    clearTimeout(this.pressed);
+    this.pressed = null;
+    this.press();
+  }
+
+  remove() {
+    clearTimeout(this.pressed);
+    window.removeEventListener("keydown", this.step);
+  }
+}
+
+function element(name, attributes) {
+  const made = document.createElementNS(SVG, name);
+  for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, value);
+  return made;
 }
 
 // Row by row, 8 cells a byte, the first in the highest bit; as base64.
@@ -95,5 +177,7 @@ function bits(grid) {
   const cells = grid.flat();
   const bytes = new Uint8Array(Math.ceil(cells.length / 8));
   cells.forEach((allowed, i) => allowed && (bytes[i >> 3] |= 128 >> (i & 7)));
-  return btoa(String.fromCharCode(...bytes));
+  let text = "";
+  for (const byte of bytes) text += String.fromCharCode(byte);
+  return btoa(text);
 }

@@ -26,6 +26,8 @@ def cell_of(sent: object, meta: dict[str, Any]) -> Cell | None:
     if not meta or not isinstance(sent, list | tuple) or len(sent) != 4:
         return None
     field, head, row, col = sent
+    if head is None:
+        head = 0  # a field without heads
     if field != meta["field"] or not all(type(part) is int for part in (head, row, col)):
         return None
     known = head in {block["head"] or 0 for block in meta["blocks"]}
