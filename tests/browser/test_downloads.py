@@ -1,0 +1,107 @@
+"""What is taken away is what was seen."""
+
+from __future__ import annotations
+
+import csv
+import io
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+from playwright.sync_api import Browser, Page
+
+from tests.browser.conftest import SMALL, Visit
+from tests.browser.reading import drawn
+
+CAUSAL = {**SMALL, "mode": "causal"}
+
+
+def take(page: Page, panel: str, what: str, folder: Path) -> Path:
+    """Press a button of a panel's toolbar and keep the file."""
+    bar = page.locator(f".st-key-{panel} .ap-tools")
+    bar.scroll_into_view_if_needed()
+    with page.expect_download() as download:
+        bar.get_by_text(what, exact=True).click()
+    target = folder / download.value.suggested_filename
+    download.value.save_as(target)
+    return target
+
+
+def test_pictures_and_numbers(visit: Visit, tmp_path: Path) -> None:
+    page = visit(CAUSAL)
+    png = take(page, "hero", "PNG", tmp_path)
+    assert png.name == "hero.png"
+    head = png.read_bytes()[:24]
+    assert head.startswith(b"\x89PNG")
+    box = page.locator(".st-key-hero .js-plotly-plot").bounding_box()
+    assert box is not None
+    size = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
+    assert size == (round(2 * box["width"]), round(2 * box["height"]))
+
+    svg = take(page, "stage_weights", "SVG", tmp_path)
+    picture = ElementTree.parse(svg).getroot()
+    assert picture.tag == "{http://www.w3.org/2000/svg}svg"
+    words = " ".join("".join(node.itertext()) for node in picture.iter("{http://www.w3.org/2000/svg}text"))
+    for word in CAUSAL["text"].split():
+        assert word in words
+    # A forbidden cell says so in the picture as well: 10 above the diagonal, in each of 2 heads.
+    assert words.count("×") == 20
+    weights = drawn(page, "stage_weights").blocks
+    assert f"{weights[0, 4, 1]:.2f}" in words
+
+    for field in ("weights", "masked_scores", "q", "output"):
+        table = take(page, f"stage_{field}", "CSV", tmp_path)
+        rows = list(csv.DictReader(io.StringIO(table.read_text("utf-8"))))
+        blocks = drawn(page, f"stage_{field}").blocks
+        values = np.array([float(row["value"]) for row in rows], dtype=np.float32).reshape(blocks.shape)
+        gaps = np.isnan(blocks)
+        np.testing.assert_array_equal(values[~gaps], blocks[~gaps].astype(np.float32))
+        assert (values[gaps] == {"weights": 0.0, "masked_scores": -np.inf}.get(field, 0.0)).all()
+        assert gaps.any() == (field in ("weights", "masked_scores"))
+
+
+def test_the_code_and_the_page(visit: Visit, chromium: Browser, tmp_path: Path) -> None:
+    page = visit(CAUSAL)
+    weights = drawn(page, "hero").blocks
+    files = {}
+    for name in ("attention.py", "attention.html"):
+        page.get_by_role("button", name="Download").click()
+        with page.expect_download() as download:
+            page.locator(f'a[href*="download/{name}"]').click()
+        files[name] = tmp_path / name
+        download.value.save_as(files[name])
+        page.keyboard.press("Escape")
+
+    done = subprocess.run(
+        [sys.executable, "-I", str(files["attention.py"])], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "scaled_dot_product_attention" in files["attention.py"].read_text("utf-8")
+
+    context = chromium.new_context(offline=True)
+    asked: list[str] = []
+    complaints: list[str] = []
+    alone = context.new_page()
+    alone.on("request", lambda request: asked.append(request.url))
+    alone.on("console", lambda said: said.type == "error" and complaints.append(said.text))
+    alone.on("pageerror", lambda error: complaints.append(str(error)))
+    alone.goto(files["attention.html"].as_uri())
+    alone.wait_for_function(
+        "document.querySelectorAll('.js-plotly-plot .hm, .js-plotly-plot .heatmaplayer').length > 8"
+    )
+    matrices = alone.evaluate(
+        """() => [...document.querySelectorAll(".js-plotly-plot")]
+          .map((plot) => plot.calcdata[0][0].z.map((row) => [...row]))"""
+    )
+    context.close()
+    assert complaints == []
+    assert all(url.startswith(("file:", "data:", "blob:")) for url in asked)
+    first = weights[0].astype(np.float32)
+    found = [np.array(matrix, dtype=np.float64) for matrix in matrices]
+    assert any(
+        matrix.shape[0] >= 5 and np.allclose(np.nan_to_num(matrix[:5, :5]), np.nan_to_num(first), atol=1e-6)
+        for matrix in found
+        if matrix.shape[1] >= 5
+    )

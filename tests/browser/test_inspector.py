@@ -1,0 +1,160 @@
+"""Pointing and clicking: a cell explains itself, a token lights up everywhere."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import SMALL, Visit
+from tests.browser.reading import (
+    cell_at,
+    drawn,
+    focus,
+    in_the_address,
+    painted,
+    repainted,
+    settled,
+    stage,
+)
+
+
+def sentence(page: Page) -> str:
+    return page.locator(".st-key-sentence .ap-sentence").inner_text()
+
+
+def place(page: Page) -> str:
+    return page.locator(".st-key-sentence .ap-detail").inner_text()
+
+
+def open_cells(page: Page) -> list[str]:
+    """The panels in which a cell is framed as open."""
+    found: list[str] = page.evaluate(
+        """() => [...document.querySelectorAll(".ap-heatmap")]
+          .filter((panel) => panel.querySelector(".ap-open").getAttribute("d"))
+          .map((panel) => panel.closest("[class*=st-key-]").className.match(/st-key-(\\w+)/)[1])"""
+    )
+    return found
+
+
+def test_a_click_opens_the_arithmetic_of_the_cell(visit: Visit) -> None:
+    page = visit(SMALL)
+    weights = drawn(page, "hero").blocks
+    with repainted(page, "sentence"):
+        page.mouse.click(*cell_at(page, "hero", 1, 3, 4))
+        in_the_address(page, cell="weights.1.3.4")
+    said = sentence(page)
+    assert "four" in said and "five" in said and f"{100 * weights[1, 3, 4]:.0f}" in said
+    assert "row 3, column 4" in place(page)
+    assert set(open_cells(page)) == {
+        *("hero", "stage_raw_scores", "stage_scaled_scores", "stage_allowed", "stage_masked_scores"),
+        "stage_weights",
+    }
+    # The arithmetic uses the numbers that are drawn: the scores of the row, and their exponentials.
+    text = page.locator(".st-key-arithmetic").inner_text()
+    score = stage(page, "raw_scores")[1, 3, 4]
+    assert f"{score:.4f}".replace("-", "−") in text
+    # Another cell, another stage.
+    with repainted(page, "sentence"):
+        page.mouse.click(*cell_at(page, "stage_q", 0, 2, 5))
+        in_the_address(page, cell="q.0.2.5")
+    assert open_cells(page) == ["stage_q"]
+    # A reload shows the same.
+    said = sentence(page)
+    page.reload()
+    page.wait_for_selector(".st-key-hero .ap-heatmap[data-painted]")
+    settled(page)
+    assert sentence(page) == said and open_cells(page) == ["stage_q"]
+    page.get_by_role("button", name="Close").click()
+    in_the_address(page, cell=None)
+    settled(page)
+    assert open_cells(page) == []
+
+
+def test_a_cell_of_a_stage_without_heads(visit: Visit) -> None:
+    page = visit(SMALL)
+    output = stage(page, "output")[0]
+    with repainted(page, "sentence"):
+        page.mouse.click(*cell_at(page, "stage_output", 0, 4, 2))
+        in_the_address(page, cell="output.0.4.2")
+    text = page.locator(".st-key-arithmetic").inner_text().replace("−", "-")
+    numbers = np.array([float(word) for word in re.findall(r"-?\d+\.\d+", text)])
+    assert np.abs(numbers - output[4, 2]).min() < 1e-3
+
+
+def test_by_keyboard_to_a_cell(visit: Visit) -> None:
+    page = visit(SMALL)
+    focus(page, "hero")
+    for key in ("Home", "ArrowDown", "ArrowDown", "ArrowRight", "PageDown"):
+        page.keyboard.press(key)
+    tip = page.locator(".st-key-hero .ap-tip")
+    row, col = position(tip.inner_text())
+    value = drawn(page, "hero").blocks[1, row, col]
+    assert f"{value:.6f}" in tip.inner_text() and "Head 2" in tip.inner_text()
+    with repainted(page, "sentence"):
+        page.keyboard.press("Enter")
+        in_the_address(page, cell=f"weights.1.{row}.{col}")
+    assert col == 1 and f"row {row}, column {col}" in place(page)
+    # The arrows end at the edge.
+    for _ in range(9):
+        page.keyboard.press("ArrowUp")
+        page.keyboard.press("ArrowLeft")
+    assert position(tip.inner_text()) == (0, 0)
+    page.keyboard.press("ArrowLeft")
+    with repainted(page, "sentence"):
+        page.keyboard.press("Enter")
+        in_the_address(page, cell="weights.1.0.0")
+
+
+def position(tip: str) -> tuple[int, int]:
+    """Row and column, from the small figures beside the tokens."""
+    digits = "₀₁₂₃₄₅₆₇₈₉"
+    found = re.findall(f"[{digits}]+", tip)
+    row, col = (int("".join(str(digits.index(sign)) for sign in number)) for number in found)
+    return row, col
+
+
+def test_the_readout_says_the_number_under_the_pointer(visit: Visit) -> None:
+    page = visit({**SMALL, "mode": "causal"})
+    blocks = drawn(page, "hero").blocks
+    tip = page.locator(".st-key-hero .ap-tip")
+    for head, row, col in ((0, 2, 1), (1, 4, 0)):
+        page.mouse.move(*cell_at(page, "hero", head, row, col))
+        expect(tip).to_contain_text(f"{blocks[head, row, col]:.6f}")
+        assert position(tip.inner_text()) == (row, col)
+    page.mouse.move(*cell_at(page, "hero", 0, 1, 3))
+    expect(tip).to_contain_text("forbidden: the weight is 0")
+
+
+def test_pointing_at_a_token_lights_it_in_every_panel(visit: Visit) -> None:
+    page = visit(SMALL)
+    bands = """() => [...document.querySelectorAll(".ap-heatmap")].map((panel) => [
+      panel.dataset.field, (panel.querySelector(".ap-bands").getAttribute("d") ?? "").split("M").length - 1])"""
+    assert {count for _, count in page.evaluate(bands)} == {0}
+    page.locator(".st-key-tokens .ap-chip").nth(2).hover()
+    lit = page.evaluate(bands)
+    # Two heads: in a picture of weights two rows and two columns, in one of vectors a row for each head.
+    for field, count in lit:
+        scores = field in ("weights", "raw_scores", "scaled_scores", "masked_scores")
+        assert count == {"allowed": 4, "embedding": 1, "concat": 1, "output": 1}.get(field, 4 if scores else 2), field
+    assert len(lit) >= 14
+    page.mouse.move(2, 2)
+    assert {count for _, count in page.evaluate(bands)} == {0}
+    # From a cell: its query's row and its key's column, there and everywhere.
+    page.mouse.move(*cell_at(page, "stage_weights", 0, 1, 3))
+    assert all(count for _, count in page.evaluate(bands))
+    chips = page.locator(".st-key-tokens .ap-lit").all_inner_texts()
+    assert len(chips) == 2 and chips[0].startswith("two") and chips[1].startswith("four")
+
+
+def test_a_drag_is_no_click(visit: Visit) -> None:
+    page = visit(SMALL)
+    mark = painted(page, "sentence")
+    page.mouse.move(*cell_at(page, "hero", 0, 0, 0))
+    page.mouse.down()
+    page.mouse.move(*cell_at(page, "hero", 0, 4, 4), steps=3)
+    page.mouse.up()
+    settled(page)
+    in_the_address(page, cell=None)
+    assert painted(page, "sentence") == mark

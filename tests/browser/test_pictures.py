@@ -1,0 +1,202 @@
+"""What is drawn is attention: typed, moved and clicked by hand, recomputed from the drawn numbers with numpy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page
+
+from attention_core.experiment import Experiment
+from tests.browser.conftest import SMALL, Visit
+from tests.browser.reading import (
+    attention_holds,
+    cell_at,
+    drawn,
+    in_the_address,
+    painted,
+    repainted,
+    settled,
+    stage,
+)
+
+EVERY_STAGE = ("hero", "stage_q", "stage_weights", "stage_context", "stage_output")
+
+
+def ahead(tokens: int) -> np.ndarray:
+    return np.triu(np.ones((tokens, tokens), dtype=bool), 1)
+
+
+def step(page: Page, control: str, key: str = "ArrowRight") -> None:
+    """One step of a slider, with the keyboard."""
+    page.locator(f".st-key-c_{control} input[type=range]").press(key)
+
+
+def test_a_sentence_is_typed(visit: Visit) -> None:
+    page = visit({"weights": "random", "text": "one two", "heads": "2"})
+    with repainted(page, *EVERY_STAGE):
+        page.get_by_label("Sentence", exact=True).press("End")
+        page.keyboard.type(" buckle my shoe")
+        in_the_address(page, text="one two buckle my shoe")
+    settled(page)
+    found = attention_holds(page)
+    assert found["weights"].shape == (2, 5, 5) and found["q"].shape == (2, 5, 16)
+    words = ["one", "two", "buckle", "my", "shoe"]
+    assert drawn(page, "hero").labels[:5] == words
+    chips = page.locator(".st-key-tokens .ap-chip").all_inner_texts()
+    assert [chip.splitlines()[0].rstrip("0123456789") for chip in chips] == words
+
+
+def test_heads_by_keyboard_then_the_mode(visit: Visit) -> None:
+    page = visit({**SMALL, "width": "24"})
+    attention_holds(page)
+    for heads in (3, 4):
+        with repainted(page, *EVERY_STAGE):
+            step(page, "heads")
+            in_the_address(page, heads=None if heads == 4 else str(heads))
+        assert stage(page, "q").shape == (heads, 5, 24 // heads)
+        attention_holds(page)
+    with repainted(page, "hero", "stage_allowed", "stage_weights", "stage_output"):
+        page.get_by_role("radio", name="Causal").click()
+        in_the_address(page, mode="causal")
+    found = attention_holds(page, ahead(5))
+    np.testing.assert_allclose(np.nansum(found["weights"], axis=-1), 1.0, atol=1e-5)
+    assert (np.isnan(drawn(page, "hero").blocks) == ahead(5)).all()
+    assert (stage(page, "allowed") == ~ahead(5)).all()
+
+
+def test_cross_attention_with_widths_of_their_own(visit: Visit) -> None:
+    page = visit({**SMALL, "dk": "3", "dv": "7"})
+    page.get_by_role("radio", name="Cross").click()
+    with repainted(page, "hero", "stage_k", "stage_weights", "stage_output"):
+        page.get_by_label("Source sentence").fill("eins zwei drei")
+        in_the_address(page, mode="cross", source="eins zwei drei")
+    found = attention_holds(page)
+    assert [found[name].shape for name in "qkv"] == [(2, 5, 3), (2, 3, 3), (2, 3, 7)]
+    assert found["weights"].shape == (2, 5, 3) and found["concat"].shape == (1, 5, 14)
+    assert drawn(page, "hero").labels[:3] == ["eins", "zwei", "drei"]
+
+
+def test_ten_quick_steps_end_where_the_last_one_went(visit: Visit) -> None:
+    page = visit(SMALL)
+    page.get_by_text("Position and score").click()
+    slider = page.locator(".st-key-c_temperature input[type=range]")
+    slider.focus()
+    with repainted(page, "hero", "stage_weights"):
+        for _ in range(10):
+            page.keyboard.press("ArrowRight")
+        in_the_address(page, temperature="2.0")
+    wanted = Experiment("one two three four five", num_heads=2, d_model=12, temperature=2.0).run()
+
+    def last_one_won() -> None:
+        for key, field in (("hero", "weights"), ("stage_weights", "weights"), ("stage_scaled_scores", "scaled_scores")):
+            np.testing.assert_array_equal(drawn(page, key).blocks, wanted.field(field)[0].double().numpy(), key)
+
+    settled(page)
+    last_one_won()
+    assert slider.input_value() in ("2", "2.0")
+
+
+def test_bad_input_keeps_the_picture(visit: Visit) -> None:
+    page = visit(SMALL)
+    before = {key: painted(page, key) for key in EVERY_STAGE}
+    z = drawn(page, "hero").z
+    sentence = page.get_by_label("Sentence", exact=True)
+    for wrong in ("", "   ", "word " * 5000):
+        sentence.fill(wrong)
+        page.wait_for_selector('.ap-alert[role="alert"]')
+        settled(page)
+        assert "text" in page.locator(".ap-alert .ap-sentence").inner_text()
+        assert {key: painted(page, key) for key in EVERY_STAGE} == before
+        np.testing.assert_array_equal(drawn(page, "hero").z, z)
+        in_the_address(page, text=SMALL["text"])
+    with repainted(page, *EVERY_STAGE):
+        sentence.fill("all is well again")
+    page.wait_for_selector(".ap-alert", state="detached")
+    attention_holds(page)
+
+
+def test_zoom_survives_an_update(visit: Visit) -> None:
+    page = visit(SMALL)
+    whole = page.evaluate(_RANGES)[0][1]
+    x0, y0 = cell_at(page, "hero", 0, 0, 0)
+    x1, y1 = cell_at(page, "hero", 0, 3, 3)
+    page.mouse.move(x0, y0)
+    page.mouse.down()
+    page.mouse.move(x1, y1, steps=4)
+    page.mouse.up()
+    page.wait_for_function(f"(whole) => ({_RANGES})()[0][1] < whole - 2", arg=whole)
+    zoomed = page.evaluate(_RANGES)
+    before = drawn(page, "hero").z
+    with repainted(page, "hero"):
+        page.get_by_role("button", name="New random draw").click()
+    assert page.evaluate(_RANGES) == zoomed
+    assert not np.array_equal(drawn(page, "hero").z, before)
+    in_the_address(page, cell=None)  # a zoom is no click
+
+
+_RANGES = """() => {
+  const { xaxis, yaxis } = document.querySelector(".st-key-hero .js-plotly-plot")._fullLayout;
+  return [xaxis.range, yaxis.range];
+}"""
+
+
+def is_whole(page: Page, key: str) -> None:
+    """The axes end where the matrix ends: nothing is cut off, and no place is left empty."""
+    found = drawn(page, key)
+    rows, cols = found.z.shape
+    ranges = page.evaluate(_RANGES.replace("hero", key))
+    np.testing.assert_allclose(ranges, [[-0.5, cols - 0.5], [rows - 0.5, -0.5]], atol=1e-6, err_msg=key)
+
+
+@pytest.mark.parametrize("width", [1280, 390])
+def test_every_picture_is_shown_whole(visit: Visit, width: int) -> None:
+    page = visit(SMALL, viewport={"width": width, "height": 900})
+    for key in EVERY_STAGE:
+        is_whole(page, key)
+
+
+def test_every_picture_stays_whole_when_its_shape_changes(visit: Visit) -> None:
+    page = visit({**SMALL, "width": "24"})
+    for heads in (3, 4):
+        with repainted(page, *EVERY_STAGE):
+            step(page, "heads")
+        settled(page)
+        assert stage(page, "q").shape[0] == heads
+        for key in EVERY_STAGE:
+            is_whole(page, key)
+    for text in ("one two three", "one two three four five six seven eight"):
+        with repainted(page, *EVERY_STAGE):
+            page.get_by_label("Sentence", exact=True).fill(text)
+        settled(page)
+        assert stage(page, "weights").shape[1] == len(text.split())
+        for key in EVERY_STAGE:
+            is_whole(page, key)
+    # A double click ends a zoom: what it brings back is this picture, not the first one.
+    x, y = cell_at(page, "hero", 0, 1, 1)
+    page.mouse.dblclick(x, y)
+    settled(page)
+    is_whole(page, "hero")
+
+
+def test_panels_keep_their_place_when_a_slider_moves(visit: Visit) -> None:
+    page = visit({**SMALL, "width": "24"})
+    before = page.evaluate(_PLACES)
+    with repainted(page, *EVERY_STAGE):
+        step(page, "heads")
+    settled(page)
+    assert page.evaluate(_PLACES) == before
+
+
+_PLACES = """() => {
+  const place = (panel) => Object.values(panel.getBoundingClientRect().toJSON());
+  return [...document.querySelectorAll(".ap-heatmap")].map(place);
+}"""
+
+
+def test_one_head_alone(visit: Visit) -> None:
+    page = visit(SMALL)
+    both = drawn(page, "hero").blocks
+    with repainted(page, "hero"):
+        page.locator(".st-key-head_choice").get_by_text("2", exact=True).click()
+        in_the_address(page, head="2")
+    np.testing.assert_array_equal(drawn(page, "hero").blocks, both[1:])

@@ -1,0 +1,101 @@
+"""What strangers write is shown as they wrote it: it makes no element, runs no script, asks no server."""
+
+from __future__ import annotations
+
+from urllib.parse import quote
+
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import Visit
+from tests.browser.reading import cell_at, in_the_address, repainted, settled
+
+HOSTILE = (
+    "<img src=x onerror=alert(1)>",
+    "<b>$x$</b>",
+    "<a href='javascript:alert(2)'>here</a>",
+    "<script>alert(3)</script>",
+    "[here](javascript:alert(4))",
+    "</script><svg onload=alert(5)>",
+    "$\\href{javascript:alert(6)}{x}$",
+    "{{constructor.constructor('alert(7)')()}}",
+)
+
+# Elements that nothing of ours makes; what Streamlit draws itself was there before.
+_ELEMENTS = """() => {
+  const panels = [...document.querySelectorAll(".ap")];
+  const within = (selector) => panels.reduce((n, panel) => n + panel.querySelectorAll(selector).length, 0);
+  return {
+    scripts: document.querySelectorAll("script").length,
+    links: [...document.querySelectorAll("a")].filter((a) => a.protocol === "javascript:").length,
+    onerror: document.querySelectorAll("[onerror], [onload], [onclick]").length,
+    inside: within("img, script, b, iframe, object, .katex, mjx-container, math"),
+    anchors: within("a:not(.ap-tools a)"),
+  };
+}"""
+
+
+def nothing_was_made(page: Page, before: dict[str, int]) -> None:
+    assert page.evaluate(_ELEMENTS) == before
+
+
+@pytest.mark.parametrize("tokenizer", ["word", "bpe"])
+def test_tokens_are_text(visit: Visit, tokenizer: str) -> None:
+    page = visit({"text": "plain words here", "heads": "2", "tokenizer": tokenizer})
+    before = page.evaluate(_ELEMENTS)
+    assert before["inside"] == before["anchors"] == before["links"] == 0
+    text = " ".join(HOSTILE)
+    with repainted(page, "hero", "tokens"):
+        page.get_by_label("Sentence", exact=True).fill(text)
+        in_the_address(page, text=None)  # it is long: the address carries it compressed
+    settled(page)
+    nothing_was_made(page, before)
+    chips = "[...document.querySelectorAll('.st-key-tokens .ap-chip')].map((chip) => chip.firstChild.textContent)"
+    shown = "".join(page.evaluate(chips)).replace("␣", "")
+    assert shown == text.replace(" ", "")
+    # Readout, inspector and its tables show the same tokens.
+    page.mouse.move(*cell_at(page, "hero", 0, 1, 1))
+    with repainted(page, "sentence"):
+        page.mouse.click(*cell_at(page, "hero", 0, 0, 3))
+    settled(page)
+    nothing_was_made(page, before)
+
+
+def test_one_token_that_is_markup(visit: Visit) -> None:
+    """Characters and bytes cut markup up; a byte pair or a word may be all of it."""
+    page = visit({"text": "a b", "mode": "cross", "source": "<b>$x$</b>", "heads": "2"})
+    before = page.evaluate(_ELEMENTS)
+    page.get_by_label("Source sentence").fill("<img src=x onerror=alert(1)> &lt;b&gt; &amp;")
+    settled(page)
+    nothing_was_made(page, before)
+
+
+def test_an_address_may_hold_anything(visit: Visit) -> None:
+    page = visit(
+        {
+            "text": HOSTILE[0],
+            "mode": HOSTILE[1],
+            "mask": HOSTILE[2],
+            "cell": HOSTILE[3],
+            "a": HOSTILE[4],
+            "score": HOSTILE[6],
+            "lang": HOSTILE[5],
+            "hide": HOSTILE[7],
+        }
+    )
+    found = page.evaluate(_ELEMENTS)
+    assert found["inside"] == found["anchors"] == found["links"] == 0
+    alerts = page.locator(".ap-alert .ap-sentence").all_inner_texts()
+    assert any("<b>$x$</b>" in words for words in alerts)
+    assert page.locator(".ap-alert .katex").count() == 0
+
+
+def test_a_downloaded_page_does_not_run_here(visit: Visit, address: str) -> None:
+    """The server hands out files made from a link: they must not become pages of its own origin."""
+    page = visit()
+    answer = page.request.get(f"{address}/download/attention.html?text={quote(HOSTILE[0])}")
+    assert answer.ok and answer.headers["content-disposition"].startswith("attachment")
+    assert answer.headers["content-security-policy"] == "sandbox"
+    assert "<img src=x" not in answer.text()
+    refused = page.request.get(f"{address}/download/{quote('<b>x')}.csv?text=a")
+    assert refused.status == 400 and refused.headers["content-type"].startswith("text/plain")

@@ -1,0 +1,136 @@
+"""Screens of every size, light and dark."""
+
+from __future__ import annotations
+
+import re
+
+import numpy as np
+import pytest
+from playwright.sync_api import Page
+
+from tests.browser.conftest import SMALL, Visit
+from tests.browser.reading import cell_at, drawn, in_the_address, painted, repainted, settled
+
+PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
+
+
+def sideways(page: Page) -> float:
+    """By how many pixels the page is wider than the screen."""
+    width: float = page.evaluate(
+        """() => {
+          const main = document.querySelector('[data-testid="stMain"]');
+          return Math.max(
+            document.documentElement.scrollWidth - innerWidth, main.scrollWidth - main.clientWidth);
+        }"""
+    )
+    return width
+
+
+def test_a_visitor_sees_all_heads_without_scrolling(visit: Visit) -> None:
+    page = visit()
+    box = page.locator(".st-key-hero .js-plotly-plot .heatmaplayer").bounding_box()
+    assert box is not None
+    assert box["y"] >= 0 and box["y"] + box["height"] <= 800
+    assert drawn(page, "hero").blocks.shape == (4, 11, 11)
+    assert sideways(page) <= 0
+
+
+@pytest.mark.parametrize("query", [None, SMALL, {"text": "one two three four", "mode": "cross", "source": "a b"}])
+def test_on_a_phone(visit: Visit, query: dict[str, str] | None) -> None:
+    page = visit(query, **PHONE)
+    assert sideways(page) <= 0
+    box = page.locator(".st-key-hero .js-plotly-plot .heatmaplayer").bounding_box()
+    assert box is not None
+    assert box["width"] > 150 and box["x"] >= 0 and box["x"] + box["width"] <= 390
+    assert box["y"] < 844, "the weights begin below the first screen"
+    # A finger opens a cell; it does not zoom.
+    head, row, col = 0, 1, 1
+    with repainted(page, "sentence"):
+        page.touchscreen.tap(*cell_at(page, "hero", head, row, col))
+        in_the_address(page, cell=f"weights.{head}.{row}.{col}")
+    settled(page)
+    assert sideways(page) <= 0
+
+
+def luminance(colour: str) -> float:
+    """Of a CSS colour, 0 to 1."""
+    if colour.startswith("#"):
+        channels = [int(colour[i : i + 2], 16) for i in (1, 3, 5)]
+    else:
+        channels = [round(float(number)) for number in re.findall(r"[\d.]+", colour)[:3]]
+    red, green, blue = (
+        channel / 255 / 12.92 if channel / 255 <= 0.04045 else ((channel / 255 + 0.055) / 1.055) ** 2.4
+        for channel in channels
+    )
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
+
+
+def contrast(first: str, second: str) -> float:
+    """WCAG 2."""
+    high, low = sorted((luminance(first), luminance(second)), reverse=True)
+    return (high + 0.05) / (low + 0.05)
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_light_and_dark(visit: Visit, scheme: str) -> None:
+    page = visit({**SMALL, "mode": "causal"}, color_scheme=scheme)
+    paper = page.evaluate("getComputedStyle(document.querySelector('[data-testid=\"stApp\"]')).backgroundColor")
+    assert (luminance(paper) < 0.2) == (scheme == "dark")
+    hero = drawn(page, "hero")
+    assert hero.layout["paper_bgcolor"] == "rgba(0,0,0,0)"
+    assert contrast(hero.layout["font"]["color"], paper) > 7
+    # Nothing is as pale as the paper, all is its opposite.
+    scale = [colour for _, colour in hero.layout["colours"]]
+    assert contrast(scale[0], paper) < 1.6 and contrast(scale[-1], paper) > 4.5
+    labels = page.evaluate(
+        """() => [...document.querySelectorAll(".st-key-hero .xtick text, .st-key-hero .ytick text")]
+          .map((text) => getComputedStyle(text).fill)"""
+    )
+    assert labels and all(contrast(colour, paper) > 4.5 for colour in labels)
+    printed = page.evaluate(
+        """() => [...document.querySelectorAll(".st-key-hero .heatmap-label text, .st-key-hero .hm text")]
+          .map((text) => [getComputedStyle(text).fill, text.textContent])"""
+    )
+    for colour, words in printed:
+        value = float(words.replace("−", "-"))
+        cell = scale[min(int(value * (len(scale) - 1) + 0.5), len(scale) - 1)]
+        assert contrast(colour, cell) > 3, (colour, words, cell)
+    chip = page.evaluate("getComputedStyle(document.querySelector('.ap-chip')).color")
+    assert contrast(chip, paper) > 7
+
+
+def test_the_scheme_changes_under_way(visit: Visit) -> None:
+    page = visit(SMALL, color_scheme="light")
+    before = drawn(page, "hero")
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        "(old) => document.querySelector('.st-key-hero .js-plotly-plot').layout.font.color !== old",
+        arg=before.layout["font"]["color"],
+    )
+    after = drawn(page, "hero")
+    assert after.layout["colours"] != before.layout["colours"]
+    np.testing.assert_array_equal(after.z, before.z)
+
+
+def test_a_window_that_is_resized_draws_again(visit: Visit) -> None:
+    page = visit(SMALL)
+    before = drawn(page, "hero")
+    page.set_viewport_size({"width": 1000, "height": 800})
+    page.wait_for_function(
+        "(old) => document.querySelector('.st-key-hero .js-plotly-plot').layout.width !== old",
+        arg=before.layout["width"],
+    )
+    settled(page)
+    np.testing.assert_array_equal(drawn(page, "hero").blocks, before.blocks)
+    assert sideways(page) <= 0
+
+
+def test_a_long_paragraph_is_drawn_when_it_comes_near(visit: Visit) -> None:
+    """Large pictures are sent when they are needed: further down nothing stays empty."""
+    text = " ".join(f"w{number}" for number in range(90))
+    page = visit({"text": text, "heads": "4"})
+    assert painted(page, "hero")
+    assert drawn(page, "hero").blocks.shape == (4, 90, 90)
+    page.locator(".st-key-stage_weights").scroll_into_view_if_needed()
+    page.wait_for_selector(".st-key-stage_weights .ap-heatmap[data-painted]:not(.ap-stale)")
+    np.testing.assert_array_equal(drawn(page, "stage_weights").blocks, drawn(page, "hero").blocks)

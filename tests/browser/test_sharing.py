@@ -1,0 +1,111 @@
+"""The address is the state: a link, a reload, back and forward show the same numbers."""
+
+from __future__ import annotations
+
+from urllib.parse import parse_qsl, urlparse
+
+import numpy as np
+from playwright.sync_api import Page
+
+from tests.browser.conftest import SMALL, Visit
+from tests.browser.reading import attention_holds, drawn, in_the_address, painted, repainted, settled
+
+SHOWN = ("hero", "stage_q", "stage_k", "stage_v", "stage_raw_scores", "stage_weights", "stage_output")
+
+
+def numbers(page: Page) -> dict[str, np.ndarray]:
+    return {key: drawn(page, key).z for key in SHOWN}
+
+
+def same(first: dict[str, np.ndarray], second: dict[str, np.ndarray]) -> None:
+    for key in SHOWN:
+        np.testing.assert_array_equal(first[key], second[key], key)
+
+
+def test_a_link_shows_another_visitor_the_same_numbers(visit: Visit) -> None:
+    page = visit()
+    with repainted(page, "hero", "stage_output"):
+        page.get_by_label("Sentence", exact=True).fill("小猫没有过马路 & <b>tired</b> #1?")
+        in_the_address(page, text="小猫没有过马路 & <b>tired</b> #1?")
+    with repainted(page, "hero"):
+        page.get_by_role("radio", name="Causal").click()
+        in_the_address(page, mode="causal")
+    settled(page)
+    link = dict(parse_qsl(urlparse(page.url).query))
+    other = visit(link)
+    same(numbers(page), numbers(other))
+    assert urlparse(other.url).query == urlparse(page.url).query
+    tokens = drawn(page, "hero").blocks.shape[1]
+    attention_holds_without_positions = np.triu(np.ones((tokens, tokens), dtype=bool), 1)
+    attention_holds(other, attention_holds_without_positions)
+
+
+def test_back_and_forward(visit: Visit) -> None:
+    page = visit(SMALL)
+    first = numbers(page)
+    with repainted(page, "hero", "stage_output"):
+        page.get_by_label("Sentence", exact=True).fill("six seven eight nine ten")
+        in_the_address(page, text="six seven eight nine ten")
+    settled(page)
+    second = numbers(page)
+    with repainted(page, "hero", "stage_output"):
+        page.go_back()
+        in_the_address(page, text=SMALL["text"])
+    settled(page)
+    same(numbers(page), first)
+    assert page.get_by_label("Sentence", exact=True).input_value() == SMALL["text"]
+    with repainted(page, "hero", "stage_output"):
+        page.go_forward()
+    settled(page)
+    same(numbers(page), second)
+    # And the controls still lead.
+    with repainted(page, "hero"):
+        page.get_by_role("radio", name="Causal").click()
+        in_the_address(page, mode="causal", text="six seven eight nine ten")
+
+
+def test_a_reload_keeps_everything(visit: Visit) -> None:
+    page = visit(SMALL)
+    with repainted(page, "hero"):
+        page.get_by_role("button", name="New random draw").click()
+    settled(page)
+    before, link = numbers(page), page.url
+    page.reload()
+    page.wait_for_selector(".st-key-hero .ap-heatmap[data-painted]")
+    settled(page)
+    same(numbers(page), before)
+    assert page.url == link
+
+
+def test_compare_a_and_b(visit: Visit) -> None:
+    page = visit(SMALL, viewport={"width": 1600, "height": 900})
+    mark = painted(page, "hero")
+    page.get_by_role("button", name="Pin as A").click()
+    page.wait_for_selector(".st-key-compare_difference .ap-heatmap[data-painted]")
+    settled(page)
+    assert painted(page, "hero") == mark, "pinning has changed the picture of the weights"
+    before = drawn(page, "hero").blocks
+    with repainted(page, "hero", "compare_b", "compare_difference"):
+        page.get_by_role("radio", name="Causal").click()
+        in_the_address(page, mode="causal")
+    settled(page)
+    a, b, difference = (drawn(page, f"compare_{name}") for name in ("a", "b", "difference"))
+    np.testing.assert_array_equal(a.blocks, before)
+    np.testing.assert_array_equal(b.blocks, drawn(page, "hero").blocks)
+    np.testing.assert_allclose(difference.blocks, np.nan_to_num(b.blocks) - a.blocks, atol=1e-7)
+    for end in ("zmin", "zmax"):
+        assert a.layout["data"][end] == b.layout["data"][end]
+    other = visit(dict(parse_qsl(urlparse(page.url).query)), viewport={"width": 1600, "height": 900})
+    for name in ("a", "b", "difference"):
+        np.testing.assert_array_equal(drawn(other, f"compare_{name}").z, drawn(page, f"compare_{name}").z)
+
+
+def test_an_example_is_one_click(visit: Visit) -> None:
+    page = visit()
+    with repainted(page, "hero", "tokens"):
+        page.locator(".st-key-preset input").click()
+        page.get_by_role("option", name="English and Chinese").click()
+        in_the_address(page, mode="cross")
+    settled(page)
+    found = attention_holds(page)
+    assert found["weights"].shape == (4, 7, 6)

@@ -1,0 +1,100 @@
+"""A, B and their difference: on one scale, and in the link."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from streamlit.testing.v1 import AppTest
+
+from attention_core.experiment import Experiment
+from playground.compare import FIELDS
+from tests.ui.reading import alerts, expected, good, healthy, open_app, panel, panels, same
+
+A = Experiment("one two three four five", num_heads=2, d_model=12)
+B = replace(A, seed=7)
+
+
+def press(app: AppTest, label: str) -> None:
+    app.button[[button.label for button in app.button].index(label)].click().run()
+    healthy(app)
+
+
+@pytest.fixture
+def app() -> AppTest:
+    found = open_app(A.to_query())
+    press(found, "Pin as A")
+    return found
+
+
+def test_at_first_the_difference_is_nothing(app: AppTest) -> None:
+    assert (panel(app, "compare_difference").blocks == 0).all()
+
+
+def test_a_stays_and_b_moves(app: AppTest) -> None:
+    app.number_input(key="c_seed").set_value(7).run()
+    assert good(app) == B and alerts(app) == []
+    before, after = expected(A.run(), "weights"), expected(B.run(), "weights")
+    same(panel(app, "compare_a").blocks, before, "A")
+    same(panel(app, "compare_b").blocks, after, "B")
+    same(panel(app, "compare_difference").blocks, after - before, "B - A")
+
+
+@pytest.mark.parametrize("field", FIELDS)
+def test_any_stage_on_one_scale(app: AppTest, field: str) -> None:
+    app.number_input(key="c_seed").set_value(7).run()
+    app.selectbox(key="compare_stage").set_value(field).run()
+    healthy(app)
+    before, after = expected(A.run(), field), expected(B.run(), field)
+    same(panel(app, "compare_a").blocks, before, field)
+    same(panel(app, "compare_b").blocks, after, field)
+    same(panel(app, "compare_difference").blocks, after - before, field)
+    ends = {
+        (data["zmin"], data["zmax"])
+        for key in ("compare_a", "compare_b")
+        for data in panel(app, key).header["figure"]["data"]
+    }
+    assert len(ends) == 1
+    [(zmin, zmax)] = ends
+    assert zmax >= max(np.nanmax(np.abs(before)), np.nanmax(np.abs(after))) - 1e-6 and zmin in (0.0, -zmax)
+
+
+def test_both_are_in_the_link(app: AppTest) -> None:
+    app.number_input(key="c_seed").set_value(7).run()
+    app.selectbox(key="compare_stage").set_value("k").run()
+    again = open_app(app.query_params)
+    assert alerts(again) == [] and good(again) == B
+    for key in ("compare_a", "compare_b", "compare_difference"):
+        assert panel(again, key).raw == panel(app, key).raw
+        assert panel(again, key).meta["field"] == "k"
+
+
+def test_other_sizes_have_no_difference(app: AppTest) -> None:
+    app.text_input(key="c_text").set_value("one two").run()
+    healthy(app)
+    shown = panels(app)
+    assert "compare_difference" not in shown
+    same(shown["compare_a"].blocks, expected(A.run(), "weights"))
+    assert any("same size" in caption.value for caption in app.main.caption)
+
+
+def test_where_one_of_both_forbids_the_difference_is_the_weight_itself(app: AppTest) -> None:
+    app.button_group(key="c_mode").set_value("causal").run()
+    difference = panel(app, "compare_difference").blocks
+    full = A.run().field("weights")[0].numpy()
+    causal = replace(A, mode="causal").run().field("weights")[0].numpy()
+    np.testing.assert_array_equal(difference, causal - full)
+
+
+def test_unpinning_ends_it(app: AppTest) -> None:
+    press(app, "Unpin A")
+    assert not {"compare_a", "compare_b", "compare_difference"} & set(panels(app))
+    assert "a" not in app.query_params
+
+
+def test_a_is_not_what_a_click_explains(app: AppTest) -> None:
+    """The arithmetic is that of B: a cell of A must not open it as if it were its own."""
+    assert panel(app, "compare_a").header["selectable"] is False
+    assert panel(app, "compare_difference").header["selectable"] is False
+    assert panel(app, "compare_b").header["selectable"] is True

@@ -1,0 +1,117 @@
+"""The cache of traces: one computation for one experiment, shared, and bounded by bytes."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+
+from attention_core.experiment import Experiment
+from attention_core.trace import AttentionTrace
+from playground import compute
+from playground.compute import TraceCache
+
+ONE = Experiment("one two three", num_heads=2, d_model=12)
+
+
+def size(trace: AttentionTrace) -> int:
+    """The bytes of the tensors, each counted once."""
+    held = {}
+    for name in trace.fields():
+        if name != "head_contributions":
+            storage = trace.field(name).untyped_storage()
+            held[storage.data_ptr()] = storage.nbytes()
+    return sum(held.values())
+
+
+def counted(monkeypatch: pytest.MonkeyPatch) -> list[Experiment]:
+    runs: list[Experiment] = []
+    original = Experiment.run
+
+    def run(self: Experiment) -> AttentionTrace:
+        runs.append(self)
+        return original(self)
+
+    monkeypatch.setattr(Experiment, "run", run)
+    return runs
+
+
+def test_the_same_experiment_is_the_same_object(monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = counted(monkeypatch)
+    cache = TraceCache(2**20)
+    assert cache.run(ONE) is cache.run(Experiment("one two three", num_heads=2, d_model=12))
+    assert len(runs) == 1 and len(cache) == 1
+
+
+def test_another_experiment_is_another_trace() -> None:
+    cache = TraceCache(2**20)
+    other = Experiment("one two three", num_heads=2, d_model=12, seed=1)
+    assert cache.run(ONE) is not cache.run(other)
+    assert not (cache.run(ONE).field("weights") == cache.run(other).field("weights")).all()
+
+
+def test_it_holds_no_more_bytes_than_it_may(monkeypatch: pytest.MonkeyPatch) -> None:
+    each = size(ONE.run())
+    cache = TraceCache(int(3.5 * each))
+    experiments = [Experiment("one two three", num_heads=2, d_model=12, seed=seed) for seed in range(6)]
+    for experiment in experiments:
+        cache.run(experiment)
+        assert len(cache) <= 3
+    runs = counted(monkeypatch)
+    for experiment in experiments[-3:]:
+        cache.run(experiment)
+    assert runs == []
+    cache.run(experiments[0])
+    assert runs == [experiments[0]]
+
+
+def test_what_was_used_last_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    each = size(ONE.run())
+    cache = TraceCache(int(2.5 * each))
+    a, b, c = (Experiment("one two three", num_heads=2, d_model=12, seed=seed) for seed in range(3))
+    for experiment in (a, b, a, c):
+        cache.run(experiment)
+    runs = counted(monkeypatch)
+    cache.run(a)
+    cache.run(b)
+    assert runs == [b]
+
+
+def test_a_trace_larger_than_the_cache_is_given_all_the_same() -> None:
+    cache = TraceCache(1)
+    assert cache.run(ONE).shape("weights") == (1, 2, 3, 3)
+    other = Experiment("four five", num_heads=2, d_model=12)
+    cache.run(other)
+    assert len(cache) == 1  # the newest, so that one rerun of the page does not compute twice
+
+
+def test_a_fault_is_not_remembered() -> None:
+    cache = TraceCache(2**20)
+    wrong = Experiment("x " * 60_000 + "a", num_heads=2, d_model=12, embedding="one_hot")
+    with pytest.raises(ValueError, match=r"."):
+        cache.run(Experiment(" " + "\u200b" * 100_001, num_heads=2, d_model=12))
+    assert len(cache) == 0 and wrong.num_heads == 2
+
+
+def test_many_visitors_at_once() -> None:
+    cache = TraceCache(2**22)
+    experiments = [Experiment("one two three", num_heads=2, d_model=12, seed=seed) for seed in range(5)]
+    found: list[tuple[int, AttentionTrace]] = []
+
+    def visit() -> None:
+        for seed, experiment in enumerate(experiments):
+            found.append((seed, cache.run(experiment)))
+
+    threads = [threading.Thread(target=visit) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(found) == 40 and len(cache) == 5
+    for seed, trace in found:
+        assert (trace.field("weights") == experiments[seed].run().field("weights")).all()
+
+
+def test_the_app_has_one_cache() -> None:
+    assert compute.run(ONE) is compute.run(ONE)
+    assert compute.CACHE_BYTES <= 2**29

@@ -1,0 +1,184 @@
+"""What a visitor can take away: every file holds the numbers that are on the screen."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.requests import Request
+
+from attention_core.experiment import Experiment
+from attention_core.presets import DEFAULT
+from attention_viz import read_trace_json
+from playground import downloads, routes
+from playground.downloads import Refused, build, link
+from tests.ui.reading import expected, open_app, panel, panels
+
+WANTED = Experiment("one two <three>", "fünf, =1+1 \"x\"", "cross", num_heads=2, d_model=12, d_k=5, d_v=7, seed=3)
+QUERY = WANTED.to_query()
+
+
+def request(path: dict[str, str], query: str = "", headers: dict[str, str] | None = None) -> Request:
+    return Request(
+        {
+            "type": "http",
+            "method": "GET",
+            "path": "/",
+            "path_params": path,
+            "query_string": query.encode(),
+            "headers": [(name.encode(), value.encode()) for name, value in (headers or {}).items()],
+        }
+    )
+
+
+@pytest.mark.parametrize("field", WANTED.run().fields())
+def test_csv_holds_the_numbers_of_the_field(field: str) -> None:
+    file = build(f"{field}.csv", QUERY)
+    assert (file.name, file.media_type) == (f"{field}.csv", "text/csv; charset=utf-8")
+    rows = list(csv.DictReader(io.StringIO(file.body.decode())))
+    tensor = WANTED.run().field(field)[0].float().numpy()
+    assert len(rows) == tensor.size
+    read = [{"True": 1.0, "False": 0.0}.get(row["value"]) for row in rows]
+    values = [float(row["value"]) if known is None else known for row, known in zip(rows, read, strict=True)]
+    np.testing.assert_array_equal(np.array(values, dtype=np.float32).reshape(tensor.shape), tensor)
+
+
+def test_the_whole_trace_as_json() -> None:
+    read = read_trace_json(build("trace.json", QUERY).body)
+    trace = WANTED.run()
+    for field in trace.fields():
+        np.testing.assert_array_equal(read["fields"][field], trace.field(field).numpy(), err_msg=field)
+
+
+def test_the_whole_trace_as_npz() -> None:
+    trace = WANTED.run()
+    with np.load(io.BytesIO(build("trace.npz", QUERY).body), allow_pickle=False) as read:
+        for field in trace.fields():
+            np.testing.assert_array_equal(read[field], trace.field(field).numpy(), err_msg=field)
+
+
+def test_the_settings_as_json() -> None:
+    assert Experiment.from_json(build("experiment.json", QUERY).body.decode()) == WANTED
+
+
+def test_the_code_runs_with_torch_alone_and_agrees(tmp_path: Path) -> None:
+    script = tmp_path / "attention.py"
+    script.write_bytes(build("attention.py", QUERY).body)
+    done = subprocess.run(
+        [sys.executable, "-I", str(script)], cwd=tmp_path, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_the_page_needs_no_network() -> None:
+    page = build("attention.html", QUERY).body.decode()
+    assert "<three>" not in page and "&lt;three&gt;" in page
+    assert "http-equiv" in page and "default-src 'none'" in page
+    assert 'src="http' not in page and "<link" not in page
+
+
+@pytest.mark.parametrize(
+    ("name", "query", "words"),
+    [
+        ("weights.csv", {}, "text"),
+        ("weights.csv", {"text": ""}, "text"),
+        ("weights.csv", {"text": "a b", "heads": "0"}, "heads"),
+        ("weights.csv", {"text": "a b", "surprise": "1"}, "surprise"),
+        ("weights.csv", {"text": "w " * 600}, "max_tokens"),
+        ("weights.csv", {"text": "a b", "heads": "512", "width": "512"}, "max_heads"),
+        ("weights.csv", {"text": "a b", "mask": "explicit-9x9-bAAAA"}, "mask"),
+        ("nothing.csv", QUERY, "weights.csv"),
+        ("weights.exe", QUERY, "weights.csv"),
+        ("weights", QUERY, "weights.csv"),
+        ("../app.py", QUERY, "allowed"),
+        (".csv", QUERY, "allowed"),
+        ("__class__.csv", QUERY, "allowed"),
+        ("heads.csv", QUERY, "allowed"),
+        ("\r\nSet-Cookie: a=b", QUERY, "allowed"),
+    ],
+)
+def test_what_cannot_be_made_is_refused_in_words(name: str, query: dict[str, str], words: str) -> None:
+    with pytest.raises(Refused, match=words):
+        build(name, query)
+
+
+@given(st.dictionaries(st.text(max_size=12) | st.sampled_from(["text", "heads", "mask", "textz"]), st.text()))
+@settings(max_examples=50)
+def test_any_query_is_a_file_or_a_refusal(query: dict[str, str]) -> None:
+    try:
+        assert build("weights.csv", query).body
+    except Refused as refusal:
+        assert str(refusal)
+
+
+def test_every_offer_on_the_page_can_be_had() -> None:
+    app = open_app(QUERY)
+    offers = {message.header["csv"] for message in panels(app).values() if message.header.get("csv")}
+    assert len(offers) > 10
+    menu = next(text.value for text in app.markdown if "download/" in text.value)
+    offers |= {line.split("](")[1].rstrip(")") for line in menu.splitlines() if "](" in line}
+    names = set()
+    for offer in offers:
+        path, _, query = offer.partition("?")
+        name = path.removeprefix("download/")
+        names.add(name)
+        if name not in ("attention.html", "trace.json"):
+            assert build(name, dict(parse_qsl(query, keep_blank_values=True))).body
+    assert set(downloads.WHOLE) <= names
+
+
+def test_the_csv_beside_a_picture_is_the_picture() -> None:
+    app = open_app(QUERY)
+    shown = panel(app, "stage_weights")
+    path, _, query = shown.header["csv"].partition("?")
+    response = routes.download(request({"name": path.removeprefix("download/")}, query))
+    rows = list(csv.DictReader(io.StringIO(bytes(response.body).decode())))
+    blocks = shown.blocks
+    for row in rows:
+        drawn = blocks[int(row["head"]), int(row["query_index"]), int(row["key_index"])]
+        assert np.float32(row["value"]) == drawn
+    np.testing.assert_array_equal(blocks, expected(WANTED.run(), "weights"))
+    # A spreadsheet must not run a token as a formula.
+    assert {row["key"] for row in rows} >= {"fünf", ","} and "=" not in {row["key"][:1] for row in rows}
+
+
+def test_a_download_is_a_file_and_nothing_that_runs_here() -> None:
+    query = link("attention.html", WANTED).partition("?")[2]
+    response = routes.download(request({"name": "attention.html"}, query))
+    assert response.status_code == 200
+    assert response.headers["content-disposition"] == 'attachment; filename="attention.html"'
+    assert response.headers["content-security-policy"] == "sandbox"
+    assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["cache-control"] == "no-store"
+
+
+def test_a_refused_download_says_why() -> None:
+    response = routes.download(request({"name": "weights.csv"}, "text=a+b&heads=%3Cb%3E"))
+    assert response.status_code == 400
+    assert response.headers["content-type"].startswith("text/plain")
+    assert "heads" in bytes(response.body).decode()
+
+
+def test_the_default_link_is_short() -> None:
+    assert len(link("weights.csv", DEFAULT.experiment)) < 200
+
+
+def test_json_of_the_trace_is_json() -> None:
+    """No NaN and no infinity, which other readers of JSON refuse."""
+
+    def refuse(name: str) -> Any:
+        raise AssertionError(name)
+
+    masked = Experiment("a b c", mode="causal", num_heads=2, d_model=12)
+    json.loads(build("trace.json", masked.to_query()).body, parse_constant=refuse)
