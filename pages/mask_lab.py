@@ -21,8 +21,8 @@ from playground.mask_lab import (
 from playground.prose import prose
 
 CONTROLS = {
-    "preset", "text", "source_text", "num_heads", "weights", "d_model", "position", "score", "temperature", "tokenizer",
-    "seed",
+    "preset", "text", "mode", "source_text", "num_heads", "weights", "d_model", "position", "score", "temperature",
+    "tokenizer", "seed",
 }  # fmt: skip
 
 state.load("mask_lab")

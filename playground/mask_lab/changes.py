@@ -9,7 +9,7 @@ import streamlit as st
 
 from attention_core.mask_lab import History, invert, resized
 from attention_core.masks import And, Causal, Explicit, Full, Mask, Not, Or
-from playground import panel, state
+from playground import panel, state, widgets
 
 EDITOR = "mask_editor"  # the key of the grid
 HISTORY = "mask_lab_history"
@@ -116,9 +116,9 @@ def combined(now: Mask, how: str, preset: Mask) -> Mask:
 
 
 def without_causal_mode() -> None:
-    """Here the mask is the whole mask: a causal experiment is shown as self-attention with a causal mask."""
+    """Here the mask is the whole mask: what is causal, or is asked to be, is self-attention with a causal mask."""
     now = state.experiment()
-    if now.mode == "causal":
+    if now.mode == "causal" or st.session_state.get(widgets.key("mode")) == "causal":
         said = state.notes()
         state.adopt_experiment(replace(now, mode="self", mask=combined(now.mask, "and", Causal())))
         st.session_state["notes"] = said

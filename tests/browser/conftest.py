@@ -42,7 +42,7 @@ def visit(address: str, chromium: Browser) -> Iterator[Visit]:
     def open_page(query: Mapping[str, str] | None = None, **options: Any) -> Page:
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         contexts.append(context)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(60_000)
         page = context.new_page()
         page.on("console", lambda said: said.type == "error" and complaints.append(f"console: {said.text}"))
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))

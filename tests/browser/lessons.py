@@ -26,7 +26,7 @@ def open_lesson(
 
     context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
     try:
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(60_000)
         page = context.new_page()
         page.on("console", heard)
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))

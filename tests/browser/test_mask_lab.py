@@ -147,6 +147,12 @@ def test_a_stroke_of_a_finger(lab: Lab) -> None:
         page.touchscreen.tap(*at(page, 6, 0))
         mask[6, 0] = False
         holds(page, mask)
+        # The system takes the finger away: what was painted so far is kept.
+        x, y = at(page, 0, 0)
+        touch.send("Input.dispatchTouchEvent", {"type": "touchStart", "touchPoints": [{"x": x, "y": y}]})
+        touch.send("Input.dispatchTouchEvent", {"type": "touchCancel", "touchPoints": []})
+        mask[0, 0] = False
+        holds(page, mask)
 
 
 def test_a_second_finger_and_the_right_button_do_not_paint(lab: Lab) -> None:
@@ -214,7 +220,7 @@ def test_the_keyboard_alone_does_all(lab: Lab) -> None:
         mask[1, 2] = False
         holds(page, mask)
         # And a preset: from the kinds to "Use it", with Tab, arrows and Space.
-        page.get_by_role("radio", name="Causal").focus()
+        page.locator(".st-key-mask_lab_kind").get_by_role("radio", name="Causal").focus()
         keys.press("ArrowRight")
         keys.press("Space")
         page.wait_for_selector(".st-key-mask_lab_window_0")
@@ -241,6 +247,23 @@ def test_three_strokes_faster_than_the_answer(lab: Lab) -> None:
         holds(page, mask)
         page.keyboard.press("Control+y")
         mask[5, :4] = False
+        holds(page, mask)
+
+
+def test_many_strokes_while_python_answers(lab: Lab) -> None:
+    """Answers to early strokes come while later ones are drawn: an old picture must not take them back."""
+    text = " ".join(f"w{place}" for place in range(20))
+    with lab({"text": text, "heads": "6"}) as page:
+        ends = [[at(page, row, col) for col in (2, 15)] for row in range(20)]
+        for (x, y), (u, v) in ends:
+            page.mouse.move(x, y)
+            page.mouse.down()
+            page.mouse.move((x + u) / 2, v)
+            page.wait_for_timeout(20)
+            page.mouse.move(u, v)
+            page.mouse.up()
+        mask = everything(20, 20)
+        mask[:, 2:16] = False
         holds(page, mask)
 
 

@@ -8,7 +8,7 @@ from playwright.sync_api import Browser, expect
 def test_a_term_is_found_and_leads_to_its_page(address: str, chromium: Browser) -> None:
     context = chromium.new_context(viewport={"width": 390, "height": 844})
     try:
-        context.set_default_timeout(30_000)
+        context.set_default_timeout(60_000)
         page = context.new_page()
         errors: list[str] = []
         page.on("pageerror", lambda error: errors.append(str(error)))

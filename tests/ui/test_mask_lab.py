@@ -280,6 +280,15 @@ def test_a_causal_experiment_becomes_its_mask(mask: Mask) -> None:
     np.testing.assert_array_equal(panel(app, "mask_weights").blocks, panel(open_lab(good(app)), "mask_weights").blocks)
 
 
+def test_causal_in_the_sidebar_is_a_mask_here() -> None:
+    app = open_lab(Experiment(TEXT, num_heads=3, d_model=24, mask=Window(3)))
+    app.button_group(key="c_mode").set_value("causal").run()
+    healthy(app)
+    assert good(app).mode == "self" and app.button_group(key="c_mode").value == "self"
+    holds(app, of(lambda i, j: 0 <= i - j < 3))
+    holds(press(app, "mask_undo"), of(lambda i, j: abs(i - j) < 3))
+
+
 def test_what_is_wrong_with_a_causal_link_is_said() -> None:
     app = open_lesson("mask_lab", {"text": TEXT, "mode": "causal", "heads": "many"})
     assert any("heads" in words for words in alerts(app))
