@@ -23,6 +23,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Browser, Page
 
 from attention_core.experiment import Experiment
+from benchmarks import paint
 from benchmarks.timing import CHART, PANEL, header, machine, p50, p95, painted, ratio, row, until_painted
 from tests import serving
 from tests.browser.reading import settled
@@ -112,6 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
             numbers = [f"{what(taken):.0f}" for taken in times for what in (p50, p95)]
             ratios = [f"{ratio(times[0], other):.2f}" for other in times[1:]]
             print(row([heads, tokens, *numbers, *ratios]), flush=True)
+        print("\nThe mask lab: from the end of a stroke to the weights painted.\n")
+        paint.table(browser, ours, min(rounds, paint.ROUNDS))
     print("\nAims: 12 heads x 16 tokens within 1.5 of the floor; 12 x 256 under 1000 ms.")
 
 

@@ -50,7 +50,8 @@ def draw(experiment: Experiment, trace: AttentionTrace) -> None:
         if cell.field in SCORES:
             spec = bars_spec(trace, cell.head, cell.row, marked=cell.col, highest=260, say=_)
             panel.plot("row_bars", spec, height=spec["layout"]["height"])
-        for number, step in enumerate(found.steps):
+        # Some thirty formulas are the dearest thing on the page: they are set once somebody asks for them.
+        for number, step in enumerate(found.steps if chosen else ()):
             _step(number, step)
 
 

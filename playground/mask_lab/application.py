@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 import streamlit as st
@@ -30,9 +31,9 @@ def draw(trace: AttentionTrace) -> None:
     queries = [visible(token) for token in trace.tokens]
     # Hatched where nothing is left on a forbidden cell; what a way does leave there is shown.
     hidden = ~trace.heads.allowed[0, 0] & (weights == 0)  # (way, query, key)
-    panel.heatmap(
-        "mask_lab_ways",
-        lambda: matrix_spec(
+
+    def spec() -> dict[str, Any]:
+        made = matrix_spec(
             weights.numpy(),
             forbidden=hidden.numpy(),
             kind="weight",
@@ -45,7 +46,12 @@ def draw(trace: AttentionTrace) -> None:
             col_labels=[visible(token) for token in trace.source_tokens],
             box=(350, 430) if narrow else (850, 270),
             say=_,
-        ),
+        )
+        return _one_sign_a_row(made)
+
+    panel.heatmap(
+        "mask_lab_ways",
+        spec,
         cells=weights.numel(),
         title=_("The weights of head {number}, five ways").format(number=one_head(trace) + 1),
         note=_("same scores, same mask; the head is chosen at the top"),
@@ -77,6 +83,26 @@ def draw(trace: AttentionTrace) -> None:
     )
     _table(found)
     _endings()
+
+
+def _one_sign_a_row(spec: dict[str, Any]) -> dict[str, Any]:
+    """A row that is NaN is NaN throughout: said once in its middle, where a sign in every cell could not be read."""
+    layout, meta = spec["layout"], spec["meta"]
+    origins = {block["head"]: (block["x0"], block["y0"]) for block in meta["blocks"]}
+    rows = {(one["head"], one["row"]) for one in meta["nonfinite"]}
+    layout["annotations"] = [note for note in layout["annotations"] if note["text"] != "NaN"] + [
+        {
+            "text": "NaN",
+            "x": origins[head][0] + (meta["cols"] - 1) / 2,
+            "y": origins[head][1] + row,
+            "xref": "x",
+            "yref": "y",
+            "showarrow": False,
+            "font": {"size": max(6, min(11, round(0.8 * meta["cell"][1])))},
+        }
+        for head, row in sorted(rows)
+    ]
+    return spec
 
 
 def _compared(trace: AttentionTrace) -> Comparison:

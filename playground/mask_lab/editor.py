@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from attention_core.mask_lab import describe
-from attention_core.masks import Explicit, Full
+from attention_core.masks import Explicit, Full, Not
 from attention_core.trace import AttentionTrace
 from attention_viz import matrix_spec
 from attention_viz.labels import visible
@@ -30,7 +30,7 @@ def sentence(trace: AttentionTrace) -> None:
     if mask == Full():
         details = [_("Nothing is forbidden yet: drag over the grid, or start from one of these.")]
     else:
-        details = [mask.phrase(_)]
+        details = [_("everything forbidden") if mask == Not(Full()) else mask.phrase(_)]
     if not isinstance(mask, Explicit) and mask != Full():
         counts = _("{open} of {cells} cells are open")
         details.append(counts.format(open=int(allowed.sum()), cells=queries * keys))

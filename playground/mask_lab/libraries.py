@@ -54,7 +54,7 @@ def _tensor(one: Snippet, trace: AttentionTrace) -> None:
     values = numbers.numpy()
     lowest, highest = float(values.min()), float(values.max())
     biases = lowest < 0  # minus infinity or the most negative number: drawn as -1, said in words
-    rows = [visible(token) for token in trace.tokens] if len(values) == len(trace.tokens) else [_("every query")]
+    rows = [visible(token) for token in trace.tokens] if len(values) == len(trace.tokens) else [_("all")]
     panel.heatmap(
         "mask_lab_tensor",
         lambda: matrix_spec(

@@ -13,7 +13,6 @@ from tests.browser.reading import (
     drawn,
     focus,
     in_the_address,
-    painted,
     repainted,
     settled,
     stage,
@@ -40,47 +39,40 @@ def open_cells(page: Page) -> list[str]:
 
 def test_a_click_opens_the_arithmetic_of_the_cell(visit: Visit) -> None:
     page = visit(SMALL)
-    weights = drawn(page, "hero").blocks
+    weights, output = drawn(page, "hero").blocks, stage(page, "output")[0]
     with repainted(page, "sentence"):
         page.mouse.click(*cell_at(page, "hero", 1, 3, 4))
         in_the_address(page, cell="weights.1.3.4")
     said = sentence(page)
     assert "four" in said and "five" in said and f"{100 * weights[1, 3, 4]:.0f}" in said
     assert "row 3, column 4" in place(page)
+    settled(page)
     assert set(open_cells(page)) == {
         *("hero", "stage_raw_scores", "stage_scaled_scores", "stage_allowed", "stage_masked_scores"),
         "stage_weights",
     }
-    # The arithmetic uses the numbers that are drawn: the scores of the row, and their exponentials.
-    text = page.locator(".st-key-arithmetic").inner_text()
+    # The arithmetic uses the numbers that are drawn.
     score = stage(page, "raw_scores")[1, 3, 4]
-    assert f"{score:.4f}".replace("-", "−") in text
-    # Another cell, another stage.
+    assert f"{score:.4f}".replace("-", "−") in page.locator(".st-key-arithmetic").inner_text()
+    # Another cell, of a stage without heads.
     with repainted(page, "sentence"):
-        page.mouse.click(*cell_at(page, "stage_q", 0, 2, 5))
-        in_the_address(page, cell="q.0.2.5")
-    assert open_cells(page) == ["stage_q"]
+        page.mouse.click(*cell_at(page, "stage_output", 0, 4, 2))
+        in_the_address(page, cell="output.0.4.2")
+    settled(page)
+    assert open_cells(page) == ["stage_output"]
+    text = page.locator(".st-key-arithmetic").inner_text().replace("−", "-")
+    numbers = np.array([float(word) for word in re.findall(r"-?\d+\.\d+", text)])
+    assert np.abs(numbers - output[4, 2]).min() < 1e-3
     # A reload shows the same.
     said = sentence(page)
     page.reload()
     page.wait_for_selector(".st-key-hero .ap-heatmap[data-painted]")
     settled(page)
-    assert sentence(page) == said and open_cells(page) == ["stage_q"]
+    assert sentence(page) == said and open_cells(page) == ["stage_output"]
     page.get_by_role("button", name="Close").click()
     in_the_address(page, cell=None)
     settled(page)
     assert open_cells(page) == []
-
-
-def test_a_cell_of_a_stage_without_heads(visit: Visit) -> None:
-    page = visit(SMALL)
-    output = stage(page, "output")[0]
-    with repainted(page, "sentence"):
-        page.mouse.click(*cell_at(page, "stage_output", 0, 4, 2))
-        in_the_address(page, cell="output.0.4.2")
-    text = page.locator(".st-key-arithmetic").inner_text().replace("−", "-")
-    numbers = np.array([float(word) for word in re.findall(r"-?\d+\.\d+", text)])
-    assert np.abs(numbers - output[4, 2]).min() < 1e-3
 
 
 def test_by_keyboard_to_a_cell(visit: Visit) -> None:
@@ -115,20 +107,8 @@ def position(tip: str) -> tuple[int, int]:
     return row, col
 
 
-def test_the_readout_says_the_number_under_the_pointer(visit: Visit) -> None:
-    page = visit({**SMALL, "mode": "causal"})
-    blocks = drawn(page, "hero").blocks
-    tip = page.locator(".st-key-hero .ap-tip")
-    for head, row, col in ((0, 2, 1), (1, 4, 0)):
-        page.mouse.move(*cell_at(page, "hero", head, row, col))
-        expect(tip).to_contain_text(f"{blocks[head, row, col]:.6f}")
-        assert position(tip.inner_text()) == (row, col)
-    page.mouse.move(*cell_at(page, "hero", 0, 1, 3))
-    expect(tip).to_contain_text("forbidden: the weight is 0")
-
-
 def test_pointing_at_a_token_lights_it_in_every_panel(visit: Visit) -> None:
-    page = visit(SMALL)
+    page = visit({**SMALL, "mode": "causal"})
     bands = """() => [...document.querySelectorAll(".ap-heatmap")].map((panel) => [
       panel.dataset.field, (panel.querySelector(".ap-bands").getAttribute("d") ?? "").split("M").length - 1])"""
     assert {count for _, count in page.evaluate(bands)} == {0}
@@ -146,15 +126,12 @@ def test_pointing_at_a_token_lights_it_in_every_panel(visit: Visit) -> None:
     assert all(count for _, count in page.evaluate(bands))
     chips = page.locator(".st-key-tokens .ap-lit").all_inner_texts()
     assert len(chips) == 2 and chips[0].startswith("two") and chips[1].startswith("four")
-
-
-def test_a_drag_is_no_click(visit: Visit) -> None:
-    page = visit(SMALL)
-    mark = painted(page, "sentence")
-    page.mouse.move(*cell_at(page, "hero", 0, 0, 0))
-    page.mouse.down()
-    page.mouse.move(*cell_at(page, "hero", 0, 4, 4), steps=3)
-    page.mouse.up()
-    settled(page)
-    in_the_address(page, cell=None)
-    assert painted(page, "sentence") == mark
+    # And beside the pointer stands the number that is drawn there.
+    blocks = drawn(page, "hero").blocks
+    tip = page.locator(".st-key-hero .ap-tip")
+    for head, row, col in ((0, 2, 1), (1, 4, 0)):
+        page.mouse.move(*cell_at(page, "hero", head, row, col))
+        expect(tip).to_contain_text(f"{blocks[head, row, col]:.6f}")
+        assert position(tip.inner_text()) == (row, col)
+    page.mouse.move(*cell_at(page, "hero", 0, 1, 3))
+    expect(tip).to_contain_text("forbidden: the weight is 0")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pytest
 from playwright.sync_api import Page
 
 from attention_core.experiment import Experiment
@@ -49,19 +48,42 @@ def test_a_sentence_is_typed(visit: Visit) -> None:
 def test_heads_by_keyboard_then_the_mode(visit: Visit) -> None:
     page = visit({**SMALL, "width": "24"})
     attention_holds(page)
+    places = page.evaluate(_PLACES)
     for heads in (3, 4):
         with repainted(page, *EVERY_STAGE):
             step(page, "heads")
             in_the_address(page, heads=None if heads == 4 else str(heads))
+        settled(page)
         assert stage(page, "q").shape == (heads, 5, 24 // heads)
         attention_holds(page)
+        every_picture_is_whole(page)
+        assert page.evaluate(_PLACES) == places, "panels have moved"
     with repainted(page, "hero", "stage_allowed", "stage_weights", "stage_output"):
-        page.get_by_role("radio", name="Causal").click()
+        page.get_by_role("radio", name="Causal", exact=True).click()
         in_the_address(page, mode="causal")
     found = attention_holds(page, ahead(5))
     np.testing.assert_allclose(np.nansum(found["weights"], axis=-1), 1.0, atol=1e-5)
     assert (np.isnan(drawn(page, "hero").blocks) == ahead(5)).all()
     assert (stage(page, "allowed") == ~ahead(5)).all()
+
+
+_PLACES = """() => {
+  const place = (panel) => Object.values(panel.getBoundingClientRect().toJSON());
+  return [...document.querySelectorAll(".ap-heatmap")].map(place);
+}"""
+
+_RANGES = """(key) => {
+  const { xaxis, yaxis } = document.querySelector(`.st-key-${key} .js-plotly-plot`)._fullLayout;
+  return [xaxis.range, yaxis.range];
+}"""
+
+
+def every_picture_is_whole(page: Page) -> None:
+    """The axes end where the matrix ends: nothing is cut off, and no place is left empty."""
+    for key in EVERY_STAGE:
+        rows, cols = drawn(page, key).z.shape
+        wanted = [[-0.5, cols - 0.5], [rows - 0.5, -0.5]]
+        np.testing.assert_allclose(page.evaluate(_RANGES, key), wanted, atol=1e-6, err_msg=key)
 
 
 def test_cross_attention_with_widths_of_their_own(visit: Visit) -> None:
@@ -87,14 +109,10 @@ def test_ten_quick_steps_end_where_the_last_one_went(visit: Visit) -> None:
         in_the_address(page, temperature="2.0")
     wanted = Experiment("one two three four five", num_heads=2, d_model=12, temperature=2.0).run()
 
-    def last_one_won() -> None:
-        for key, field in (("hero", "weights"), ("stage_weights", "weights"), ("stage_scaled_scores", "scaled_scores")):
-            np.testing.assert_allclose(
-                drawn(page, key).blocks, wanted.field(field)[0].double().numpy(), rtol=1e-4, atol=1e-4, err_msg=key
-            )
-
     settled(page)
-    last_one_won()
+    for key, field in (("hero", "weights"), ("stage_weights", "weights"), ("stage_scaled_scores", "scaled_scores")):
+        numbers = wanted.field(field)[0].double().numpy()
+        np.testing.assert_allclose(drawn(page, key).blocks, numbers, rtol=1e-4, atol=1e-5, err_msg=key)
     assert slider.input_value() in ("2", "2.0")
 
 
@@ -119,86 +137,30 @@ def test_bad_input_keeps_the_picture(visit: Visit) -> None:
 
 def test_zoom_survives_an_update(visit: Visit) -> None:
     page = visit(SMALL)
-    whole = page.evaluate(_RANGES)[0][1]
-    x0, y0 = cell_at(page, "hero", 0, 0, 0)
-    x1, y1 = cell_at(page, "hero", 0, 3, 3)
-    page.mouse.move(x0, y0)
+    every_picture_is_whole(page)
+    mark = painted(page, "sentence")
+    whole = page.evaluate(_RANGES, "hero")[0][1]
+    page.mouse.move(*cell_at(page, "hero", 0, 0, 0))
     page.mouse.down()
-    page.mouse.move(x1, y1, steps=4)
+    page.mouse.move(*cell_at(page, "hero", 0, 3, 3), steps=4)
     page.mouse.up()
-    page.wait_for_function(f"(whole) => ({_RANGES})()[0][1] < whole - 2", arg=whole)
-    zoomed = page.evaluate(_RANGES)
+    page.wait_for_function(f"(whole) => ({_RANGES})('hero')[0][1] < whole - 2", arg=whole)
+    settled(page)
+    in_the_address(page, cell=None)  # a zoom is no click
+    assert painted(page, "sentence") == mark
+    zoomed = page.evaluate(_RANGES, "hero")
     before = drawn(page, "hero").z
     with repainted(page, "hero"):
         page.get_by_role("button", name="New random draw").click()
-    assert page.evaluate(_RANGES) == zoomed
+    assert page.evaluate(_RANGES, "hero") == zoomed
     assert not np.array_equal(drawn(page, "hero").z, before)
-    in_the_address(page, cell=None)  # a zoom is no click
-
-
-_RANGES = """() => {
-  const { xaxis, yaxis } = document.querySelector(".st-key-hero .js-plotly-plot")._fullLayout;
-  return [xaxis.range, yaxis.range];
-}"""
-
-
-def is_whole(page: Page, key: str) -> None:
-    """The axes end where the matrix ends: nothing is cut off, and no place is left empty."""
-    found = drawn(page, key)
-    rows, cols = found.z.shape
-    ranges = page.evaluate(_RANGES.replace("hero", key))
-    np.testing.assert_allclose(ranges, [[-0.5, cols - 0.5], [rows - 0.5, -0.5]], atol=1e-6, err_msg=key)
-
-
-@pytest.mark.parametrize("width", [1280, 390])
-def test_every_picture_is_shown_whole(visit: Visit, width: int) -> None:
-    page = visit(SMALL, viewport={"width": width, "height": 900})
-    for key in EVERY_STAGE:
-        is_whole(page, key)
-
-
-def test_every_picture_stays_whole_when_its_shape_changes(visit: Visit) -> None:
-    page = visit({**SMALL, "width": "24"})
-    for heads in (3, 4):
-        with repainted(page, *EVERY_STAGE):
-            step(page, "heads")
-        settled(page)
-        assert stage(page, "q").shape[0] == heads
-        for key in EVERY_STAGE:
-            is_whole(page, key)
-    for text in ("one two three", "one two three four five six seven eight"):
-        with repainted(page, *EVERY_STAGE):
-            page.get_by_label("Sentence", exact=True).fill(text)
-        settled(page)
-        assert stage(page, "weights").shape[1] == len(text.split())
-        for key in EVERY_STAGE:
-            is_whole(page, key)
-    # A double click ends a zoom: what it brings back is this picture, not the first one.
-    x, y = cell_at(page, "hero", 0, 1, 1)
-    page.mouse.dblclick(x, y)
-    settled(page)
-    is_whole(page, "hero")
-
-
-def test_panels_keep_their_place_when_a_slider_moves(visit: Visit) -> None:
-    page = visit({**SMALL, "width": "24"})
-    before = page.evaluate(_PLACES)
+    # Another sentence is another picture, and that one is shown whole.
     with repainted(page, *EVERY_STAGE):
-        step(page, "heads")
+        page.get_by_label("Sentence", exact=True).fill("one two three")
+        in_the_address(page, text="one two three")
     settled(page)
-    assert page.evaluate(_PLACES) == before
-
-
-_PLACES = """() => {
-  const place = (panel) => Object.values(panel.getBoundingClientRect().toJSON());
-  return [...document.querySelectorAll(".ap-heatmap")].map(place);
-}"""
-
-
-def test_one_head_alone(visit: Visit) -> None:
-    page = visit(SMALL)
-    both = drawn(page, "hero").blocks
-    with repainted(page, "hero"):
-        page.locator(".st-key-head_choice").get_by_text("2", exact=True).click()
-        in_the_address(page, head="2")
-    np.testing.assert_array_equal(drawn(page, "hero").blocks, both[1:])
+    every_picture_is_whole(page)
+    # A double click ends a zoom: what it brings back is this picture, not the first one.
+    page.mouse.dblclick(*cell_at(page, "hero", 0, 1, 1))
+    settled(page)
+    every_picture_is_whole(page)

@@ -31,11 +31,21 @@ def test_a_visitor_sees_all_heads_without_scrolling(visit: Visit) -> None:
     box = page.locator(".st-key-hero .js-plotly-plot .heatmaplayer").bounding_box()
     assert box is not None
     assert box["y"] >= 0 and box["y"] + box["height"] <= 800
-    assert drawn(page, "hero").blocks.shape == (4, 11, 11)
+    before = drawn(page, "hero")
+    assert before.blocks.shape == (4, 11, 11)
+    assert sideways(page) <= 0
+    # A smaller window draws the same again.
+    page.set_viewport_size({"width": 1000, "height": 800})
+    page.wait_for_function(
+        "(old) => document.querySelector('.st-key-hero .js-plotly-plot').layout.width !== old",
+        arg=before.layout["width"],
+    )
+    settled(page)
+    np.testing.assert_array_equal(drawn(page, "hero").blocks, before.blocks)
     assert sideways(page) <= 0
 
 
-@pytest.mark.parametrize("query", [None, SMALL, {"text": "one two three four", "mode": "cross", "source": "a b"}])
+@pytest.mark.parametrize("query", [None, {**SMALL, "mode": "cross", "source": "a b"}], ids=["default", "cross"])
 def test_on_a_phone(visit: Visit, query: dict[str, str] | None) -> None:
     page = visit(query, **PHONE)
     assert sideways(page) <= 0
@@ -43,6 +53,9 @@ def test_on_a_phone(visit: Visit, query: dict[str, str] | None) -> None:
     assert box is not None
     assert box["width"] > 150 and box["x"] >= 0 and box["x"] + box["width"] <= 390
     assert box["y"] < 844, "the weights begin below the first screen"
+    found = drawn(page, "hero")
+    rows, cols = found.z.shape
+    assert [found.layout[axis]["range"] for axis in ("xaxis", "yaxis")] == [[-0.5, cols - 0.5], [rows - 0.5, -0.5]]
     # A finger opens a cell; it does not zoom.
     head, row, col = 0, 1, 1
     with repainted(page, "sentence"):
@@ -71,15 +84,28 @@ def contrast(first: str, second: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_light_and_dark(visit: Visit, scheme: str) -> None:
-    page = visit({**SMALL, "mode": "causal"}, color_scheme=scheme)
+def test_light_and_dark(visit: Visit) -> None:
+    page = visit({**SMALL, "mode": "causal"}, color_scheme="light")
+    light = drawn(page, "hero")
+    is_readable(page, dark=False)
+    page.emulate_media(color_scheme="dark")
+    page.wait_for_function(
+        "(old) => document.querySelector('.st-key-hero .js-plotly-plot').layout.font.color !== old",
+        arg=light.layout["font"]["color"],
+    )
+    settled(page)
+    is_readable(page, dark=True)
+    assert drawn(page, "hero").layout["colours"] != light.layout["colours"]
+    np.testing.assert_array_equal(drawn(page, "hero").z, light.z)
+
+
+def is_readable(page: Page, *, dark: bool) -> None:
+    """Words stand out from the paper and from the cells, and the scale begins near the paper."""
     paper = page.evaluate("getComputedStyle(document.querySelector('[data-testid=\"stApp\"]')).backgroundColor")
-    assert (luminance(paper) < 0.2) == (scheme == "dark")
+    assert (luminance(paper) < 0.2) == dark
     hero = drawn(page, "hero")
     assert hero.layout["paper_bgcolor"] == "rgba(0,0,0,0)"
     assert contrast(hero.layout["font"]["color"], paper) > 7
-    # Nothing is as pale as the paper, all is its opposite.
     scale = [colour for _, colour in hero.layout["colours"]]
     assert contrast(scale[0], paper) < 1.6 and contrast(scale[-1], paper) > 4.5
     labels = page.evaluate(
@@ -97,32 +123,6 @@ def test_light_and_dark(visit: Visit, scheme: str) -> None:
         assert contrast(colour, cell) > 3, (colour, words, cell)
     chip = page.evaluate("getComputedStyle(document.querySelector('.ap-chip')).color")
     assert contrast(chip, paper) > 7
-
-
-def test_the_scheme_changes_under_way(visit: Visit) -> None:
-    page = visit(SMALL, color_scheme="light")
-    before = drawn(page, "hero")
-    page.emulate_media(color_scheme="dark")
-    page.wait_for_function(
-        "(old) => document.querySelector('.st-key-hero .js-plotly-plot').layout.font.color !== old",
-        arg=before.layout["font"]["color"],
-    )
-    after = drawn(page, "hero")
-    assert after.layout["colours"] != before.layout["colours"]
-    np.testing.assert_array_equal(after.z, before.z)
-
-
-def test_a_window_that_is_resized_draws_again(visit: Visit) -> None:
-    page = visit(SMALL)
-    before = drawn(page, "hero")
-    page.set_viewport_size({"width": 1000, "height": 800})
-    page.wait_for_function(
-        "(old) => document.querySelector('.st-key-hero .js-plotly-plot').layout.width !== old",
-        arg=before.layout["width"],
-    )
-    settled(page)
-    np.testing.assert_array_equal(drawn(page, "hero").blocks, before.blocks)
-    assert sideways(page) <= 0
 
 
 def test_a_long_paragraph_is_drawn_when_it_comes_near(visit: Visit) -> None:

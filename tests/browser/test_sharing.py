@@ -36,8 +36,7 @@ def test_a_link_shows_another_visitor_the_same_numbers(visit: Visit) -> None:
     same(numbers(page), numbers(other))
     assert urlparse(other.url).query == urlparse(page.url).query
     tokens = drawn(page, "hero").blocks.shape[1]
-    attention_holds_without_positions = np.triu(np.ones((tokens, tokens), dtype=bool), 1)
-    attention_holds(other, attention_holds_without_positions)
+    attention_holds(other, np.triu(np.ones((tokens, tokens), dtype=bool), 1))
 
 
 def test_back_and_forward(visit: Visit) -> None:
@@ -69,6 +68,12 @@ def test_a_reload_keeps_everything(visit: Visit) -> None:
     with repainted(page, "hero"):
         page.get_by_role("button", name="New random draw").click()
     settled(page)
+    both = drawn(page, "hero").blocks
+    with repainted(page, "hero"):
+        page.locator(".st-key-head_choice").get_by_text("2", exact=True).click()
+        in_the_address(page, head="2")
+    settled(page)
+    np.testing.assert_array_equal(drawn(page, "hero").blocks, both[1:])
     before, link = numbers(page), page.url
     page.reload()
     page.wait_for_selector(".st-key-hero .ap-heatmap[data-painted]")

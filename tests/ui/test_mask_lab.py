@@ -261,6 +261,7 @@ UNNAMED = Explicit(("." * N, *["x" * N] * 5, "x" + "." * (N - 1)))
         (TRIANGLE, "Each token sees itself and every token before it.", "painted 7 by 7"),
         (UNNAMED, "36 of 49 cells are open; 1 of 7 queries see nothing.", "painted 7 by 7"),
         (Causal(-1), "Each token sees every token before it, but not itself.", "queries with nothing left to see: 1"),
+        (Not(Full()), "No token sees any token.", "everything forbidden · 0 of 49 cells"),
         (Not(Full()), "No token sees any token.", "queries with nothing left to see: 7"),
     ],
 )

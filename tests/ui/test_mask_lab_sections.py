@@ -238,6 +238,10 @@ def test_where_it_is_applied(mask: Mask, bias: str) -> None:
         assert row[1] == ("agrees" if agrees else "differs"), name
     assert [row[1] for row in rows[1:4]] == ["agrees"] * 3 and rows[0][1] == "differs"
     empty = {row[5] for row in rows}
+    signs = [
+        one for one in panel(app, "mask_lab_ways").header["figure"]["layout"]["annotations"] if one["text"] == "NaN"
+    ]
+    assert len(signs) == sum(np.isnan(exact).any(-1).sum() for exact in wanted.values())  # once for each row
     if mask == SPOTTED:
         assert empty == {"no such row"}
     else:

@@ -10,6 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from attention_core.experiment import Experiment
 from attention_core.presets import DEFAULT, PRESETS, Preset
+from playground import compute
 from tests.ui.reading import alerts, expected, fields, good, open_app, panel, panels, same, softmax, tell
 
 SENTENCE = "The animal didn't cross the street because it was too tired"
@@ -48,6 +49,13 @@ def test_weights_follow_from_the_drawn_queries_and_keys(app: AppTest) -> None:
     output = shown["output"].blocks[0]
     # Hand-built heads have biases, the output projection's is 0.
     np.testing.assert_allclose(contributions.sum(axis=0), output, atol=2e-5)
+
+
+def test_no_digit_is_lost_on_the_way_to_the_picture(app: AppTest) -> None:
+    """Bit for bit what the app has computed."""
+    trace = compute.run(DEFAULT.experiment)
+    for field, message in fields(app).items():
+        np.testing.assert_array_equal(message.blocks, expected(trace, field), field)
 
 
 def test_scores_and_weights_are_not_symmetric(app: AppTest) -> None:
@@ -122,9 +130,7 @@ VARIETY = {
     ),
     "rotary": Experiment("one two three four five", position="rope", num_heads=2, d_model=12),
     "sinusoidal": Experiment("one two three", position="sinusoidal", num_heads=2, d_model=12),
-    "learned, crossed": Experiment(
-        "one two three", "four five", "cross", position="learned", num_heads=2, d_model=12
-    ),
+    "learned, crossed": Experiment("one two three", "four five", "cross", position="learned", num_heads=2, d_model=12),
     "ALiBi": Experiment("one two three", position="alibi", num_heads=3, d_model=12),
     "T5": Experiment("one two three", position="t5", num_heads=3, d_model=12, mode="causal"),
     "Shaw": Experiment("one two three", position="shaw", num_heads=3, d_model=12),
