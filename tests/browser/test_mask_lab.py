@@ -70,7 +70,7 @@ def becomes(page: Page, mask: Mask) -> None:
               return wanted === cells.map((row) => [...row].map((cell) => (cell === 1 ? "x" : ".")).join("")).join("/");
             }""",
             arg="/".join("".join("x" if cell else "." for cell in row) for row in mask),
-            timeout=8000,
+            timeout=30_000,
         )
     np.testing.assert_array_equal(shown_mask(page), mask)
 
