@@ -84,7 +84,7 @@ def test_where_one_of_both_forbids_the_difference_is_the_weight_itself(app: AppT
     difference = panel(app, "compare_difference").blocks
     full = A.run().field("weights")[0].numpy()
     causal = replace(A, mode="causal").run().field("weights")[0].numpy()
-    np.testing.assert_array_equal(difference, causal - full)
+    np.testing.assert_allclose(difference, causal - full, rtol=0, atol=1e-6, equal_nan=True)
 
 
 def test_unpinning_ends_it(app: AppTest) -> None:

@@ -65,9 +65,7 @@ CHANGES: dict[str, tuple[str, str, Any, Experiment]] = {
 
 
 @pytest.mark.parametrize(("kind", "key", "value", "wanted"), CHANGES.values(), ids=CHANGES)
-def test_a_control_changes_the_picture(
-    app: AppTest, kind: str, key: str, value: Any, wanted: Experiment
-) -> None:
+def test_a_control_changes_the_picture(app: AppTest, kind: str, key: str, value: Any, wanted: Experiment) -> None:
     before = panel(app, "hero").raw
     getattr(app, kind)(key=key).set_value(value).run()
     shows(app, wanted)
@@ -278,8 +276,11 @@ def test_one_head_at_a_time(app: AppTest) -> None:
     again = open_app(app.query_params)
     assert panel(again, "hero").heads == [1]
     # One head's picture keeps the scale of all, so that heads can be compared.
-    scales = [panel(a, "stage_q").header["figure"]["data"][0]["zmax"] for a in (app, open_app(START.to_query()))]
-    assert scales[0] == scales[1]
+    ends = [
+        {field: message.header["figure"]["data"][0]["zmax"] for field, message in fields(page).items()}
+        for page in (app, open_app(START.to_query()))
+    ]
+    assert ends[0] == ends[1]
 
 
 def test_a_head_that_is_gone_gives_way_to_all(app: AppTest) -> None:
