@@ -1,0 +1,1 @@
+"""Everything that reads what a stranger has written, thrown at with anything."""
