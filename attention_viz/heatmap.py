@@ -13,6 +13,7 @@ from attention_viz.frame import Frame, arrange
 from attention_viz.labels import field_title
 from attention_viz.layout import colorbar, hairline, layout, signs
 from attention_viz.panel import GAP, Panel, Say, max_magnitude, panel
+from attention_viz.pool import Pool, needed, pooled
 
 if TYPE_CHECKING:
     from attention_core.trace import AttentionTrace
@@ -33,6 +34,7 @@ def heatmap_spec(
     scale: float | None = None,
     legend: bool = True,
     titled: bool = True,
+    pool: bool = False,
     say: Say = str,
 ) -> dict[str, Any]:
     """A Plotly figure as a dict, {"data": [one heatmap], "layout": ..., "meta": ...}, z a float32 array.
@@ -40,9 +42,10 @@ def heatmap_spec(
     Cells are as large as `box` (width, height in pixels) lets them be; `meta["width"]` and `meta["height"]` are what
     the figure needs of it. `head` draws one head alone. `difference_to` draws trace - difference_to, under a title
     unless `titled` is off. `scale` is the end of the colour scale in place of the largest magnitude over all heads (1
-    for weights); see `signed_scale`. `say` translates the words. A forbidden cell is NaN in z over hatching, its value
-    is `meta["gap"]`; any other number that is not finite is NaN in z too, written in its cell, and listed in
-    `meta["nonfinite"]`.
+    for weights); see `signed_scale`. `pool` draws cells that are too small to be told apart as one, see
+    `attention_viz.pool`; `meta["pool"]` says how many rows and columns. `say` translates the words. A forbidden cell is
+    NaN in z over hatching, its value is `meta["gap"]`; any other number that is not finite is NaN in z too, written in
+    its cell, and listed in `meta["nonfinite"]`.
 
     Raises ValueError that names what is out of range, KeyError for a field that the trace has not.
 
@@ -53,9 +56,13 @@ def heatmap_spec(
     >>> spec["data"][0]["z"].shape, [block["x0"] for block in spec["meta"]["blocks"]]
     ((3, 15), [0, 4, 8, 12])
     """
+    shown = panel(trace, field, batch=batch, head=head, difference_to=difference_to, say=say)
+    by: Pool = (1, 1)
+    if pool:
+        by = needed(shown, arrange(shown, box, max_columns=max_columns, legend=legend))
     spec, _ = draw(
         trace,
-        panel(trace, field, batch=batch, head=head, difference_to=difference_to, say=say),
+        pooled(shown, by),
         dark=dark,
         max_columns=max_columns,
         box=box,
@@ -68,6 +75,7 @@ def heatmap_spec(
         else "",
         say=say,
     )
+    spec["meta"]["pool"] = list(by)
     return spec
 
 

@@ -31,7 +31,7 @@ class TraceCache:
                 return found[0]
         # Computed outside the lock: one visitor's 512 tokens must not hold up everybody's 16.
         trace = experiment.run()
-        size = _bytes(trace)
+        size = size_of(trace)
         with self._lock:
             if experiment not in self._traces:
                 self._traces[experiment] = (trace, size)
@@ -44,7 +44,8 @@ class TraceCache:
         return len(self._traces)
 
 
-def _bytes(trace: AttentionTrace) -> int:
+def size_of(trace: AttentionTrace) -> int:
+    """The bytes that the tensors of a trace hold."""
     storages = {}
     for name in trace.fields():
         if name != "head_contributions":  # computed on demand, not held by the trace

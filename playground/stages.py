@@ -10,6 +10,7 @@ import streamlit as st
 
 from attention_core.trace import AttentionTrace
 from attention_viz import heatmap_spec, signed_scale
+from attention_viz.pool import strongest
 from playground import panel, state
 from playground.downloads import link
 from playground.i18n import _, language, plural
@@ -129,10 +130,23 @@ def field_panel(
     shown = (
         None if head is not None and "head" not in trace.dims(field) and "kv_head" not in trace.dims(field) else head
     )
+
+    def opened(cell: panel.Cell) -> None:
+        row, col = strongest(trace, field, cell.head, cell.row, cell.col, panel.pool_of(key))
+        state.open_cell(panel.Cell(field, cell.head, row, col))
+
     panel.heatmap(
         key,
         lambda: heatmap_spec(
-            trace, field, head=shown, box=(width, height), scale=scale, difference_to=difference_to, titled=False, say=_
+            trace,
+            field,
+            head=shown,
+            box=(width, height),
+            scale=scale,
+            difference_to=difference_to,
+            titled=False,
+            pool=True,
+            say=_,
         ),
         cells=prod(trace.shape(field)[1:]),
         title=title or field_title(field),
@@ -142,7 +156,7 @@ def field_panel(
         group="scores" if field in SCORES else field,
         cell=_marked(seen.cell, field) if marks else None,
         twins=trace.source_tokens == trace.tokens,
-        on_cell=state.open_cell if marks and difference_to is None else None,
+        on_cell=opened if marks and difference_to is None else None,
     )
 
 

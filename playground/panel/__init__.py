@@ -17,7 +17,7 @@ from playground.i18n import _
 from playground.panel.message import pack
 from playground.panel.received import Cell, Grid, cell_of, grid_of, serial_of
 
-__all__ = ["Cell", "Grid", "chips", "heatmap", "painted_grid", "plot", "statement", "table"]
+__all__ = ["Cell", "Grid", "chips", "heatmap", "painted_grid", "plot", "pool_of", "statement", "table"]
 
 # The scripts come from a route of the app, where the browser keeps them: Streamlit would send them with every panel.
 _STUB = """
@@ -74,7 +74,8 @@ def heatmap(
     """Draw a heatmap in place. `on_cell` is called, before the next run, with the cell that was clicked.
 
     `spec` makes the figure (`attention_viz.heatmap_spec`) and is called only if the panel needs its numbers: above
-    `LARGE` cells only while the panel is near the screen. Panels of one `group` mark the same open `cell`. `twins`
+    `LARGE` cells only while the panel is near the screen. Where the figure draws several cells as one the note says so,
+    and `on_cell` is given a row and column of the picture. Panels of one `group` mark the same open `cell`. `twins`
     says that queries and keys are the same tokens. With `on_paint` cells can be painted, `brush` of them wide, and the
     whole grid comes back after each stroke.
     """
@@ -85,6 +86,10 @@ def heatmap(
     large = cells > LARGE
     figure = spec() if not large or said("near") else None
     meta = figure["meta"] if figure else {}
+    rows, cols = meta.get("pool", (1, 1))
+    if rows * cols > 1:
+        drawn = _("each square is the largest of {rows} × {cols} cells; one head alone shows more")
+        note = " · ".join(filter(None, (note, drawn.format(rows=rows, cols=cols))))
     name = group or meta.get("field", key)
     label = _("{title}: a heatmap. Arrow keys move, page keys change the head, Enter opens a cell.")
     if on_paint:
@@ -147,6 +152,12 @@ def painted_grid(key: str) -> tuple[int, Grid | None]:
     """The number of the mask that the browser sent last, and the mask: in a callback perhaps not yet handed over."""
     sent = (st.session_state.get(key) or {}).get("mask")
     return serial_of(sent), grid_of(sent, st.session_state.get(f"{key}_meta", {}))
+
+
+def pool_of(key: str) -> tuple[int, int]:
+    """How many rows and columns of cells a picture draws as one."""
+    rows, cols = st.session_state.get(f"{key}_meta", {}).get("pool", (1, 1))
+    return rows, cols
 
 
 def _count() -> None:

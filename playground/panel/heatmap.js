@@ -2,7 +2,7 @@
 
 import { choose, listen, point, shared } from "./bus.js";
 import { plotly } from "./library.js";
-import { dequeue, enqueue } from "./queue.js";
+import { dequeue, enqueue, hurry } from "./queue.js";
 import { Overlay } from "./overlay.js";
 import { Painter } from "./paint.js";
 import { Readout } from "./readout.js";
@@ -34,9 +34,9 @@ export class Heatmap {
   }
 
   update(payload) {
-    this.stage.style.height = `${payload.height}px`;
+    if (this.height !== payload.height) this.stage.style.height = `${(this.height = payload.height)}px`;
     this.toolbar.update(payload);
-    this.root.setAttribute("aria-label", payload.label);
+    if (this.root.ariaLabel !== payload.label) this.root.ariaLabel = payload.label;
     this.waiting = payload.figure === null; // Python sends large numbers only to panels that are near the screen
     this.root.classList.toggle("ap-stale", this.waiting);
     if (this.waiting) {
@@ -61,6 +61,7 @@ export class Heatmap {
 
   seen(near) {
     this.near = near;
+    if (near) hurry(this);
     if (near && this.waiting) this.send.near(true);
     else if (!near && this.payload?.large) this.send.near(false);
   }
@@ -173,6 +174,11 @@ export class Heatmap {
     this.light();
   }
 
+  // How many rows and columns of the computation one cell of the picture stands for.
+  pool() {
+    return this.payload.meta.pool ?? [1, 1];
+  }
+
   sign() {
     return this.payload.meta.gap === "-inf" ? "−∞" : "×";
   }
@@ -195,9 +201,11 @@ export class Heatmap {
   light() {
     if (!this.overlay.area || !this.payload) return;
     const { meta, group } = this.payload;
+    const [down, across] = this.pool();
     const at = (are) => (are === "query" ? shared.query : are === "key" ? shared.key : null);
-    this.overlay.light(meta, at(meta.rows_are), at(meta.cols_are));
-    const cell = shared.cell;
+    const place = (token, by) => (token === null ? null : Math.floor(token / by));
+    this.overlay.light(meta, place(at(meta.rows_are), down), place(at(meta.cols_are), across));
+    const cell = shared.cell && { ...shared.cell, row: place(shared.cell.row, down), col: place(shared.cell.col, across) };
     const inside = cell?.group === group && cell.row < meta.rows && cell.col < meta.cols;
     const block = inside && meta.blocks.find((b) => (b.head ?? 0) === cell.head);
     this.overlay.open.setAttribute("d", block ? this.overlay.cell(block, cell.row, cell.col) : "");
@@ -234,7 +242,8 @@ export class Heatmap {
       this.readout.hide();
       return;
     }
-    const { row, col } = cell;
+    const [down, across] = this.pool();
+    const [row, col] = [cell.row * down, cell.col * across];
     let query = meta.rows_are === "query" ? row : meta.cols_are === "query" ? col : null;
     let key = meta.cols_are === "key" ? col : meta.rows_are === "key" ? row : null;
     // Where queries and keys are the same tokens, a row of vectors belongs to a token in both roles.
@@ -245,7 +254,8 @@ export class Heatmap {
 
   open(cell) {
     const { group, meta } = this.payload;
-    choose({ group, head: cell.block.head ?? 0, row: cell.row, col: cell.col });
+    const [down, across] = this.pool();
+    choose({ group, head: cell.block.head ?? 0, row: cell.row * down, col: cell.col * across });
     if (this.payload.selectable) this.send.cell([meta.field, cell.block.head ?? 0, cell.row, cell.col]);
   }
 
@@ -314,7 +324,9 @@ export class Heatmap {
     const { blocks, rows, cols } = meta;
     if (!this.at) {
       const chosen = shared.cell?.group === this.payload.group ? shared.cell : (cell ?? { head: blocks[0].head ?? 0, row: 0, col: 0 });
-      this.at = { block: blocks.find((b) => (b.head ?? 0) === chosen.head) ?? blocks[0], row: chosen.row, col: chosen.col };
+      const [down, across] = this.pool();
+      const block = blocks.find((b) => (b.head ?? 0) === chosen.head) ?? blocks[0];
+      this.at = { block, row: Math.floor(chosen.row / down), col: Math.floor(chosen.col / across) };
     }
     const at = this.at;
     const step = (by) => (at.block = blocks[(blocks.indexOf(at.block) + by + blocks.length) % blocks.length]);
