@@ -4,24 +4,29 @@ from __future__ import annotations
 
 import streamlit as st
 
-from playground import compare, compute, controls, frame, inspector, predict, stages, state
+from playground import compare, compute, controls, embedded, frame, inspector, predict, stages, state
 
 state.load("playground")
-fields = controls.sidebar()
+fields = embedded.fields() if embedded.wanted() else controls.sidebar()
 experiment, problem = state.accept(fields)
 trace = compute.run(experiment)
 
 frame.style()
-frame.header(experiment, trace, problem)
-head = frame.head_choice(trace)
-if not predict.cover("hero", trace):
-    compare.section(experiment, trace)
-    walk, side = st.columns([1.62, 1], gap="medium")
-    with walk:
-        stages.field_panel(trace, "weights", key="hero", width=520, height=520, head=head, title=frame.hero_title(head))
-    with side:
-        inspector.draw(experiment, trace)
-    with walk, st.container(key="stages"):
-        stages.draw_walk(trace, head)
+if embedded.wanted():
+    if not predict.cover("hero", trace):
+        embedded.page(experiment, trace, problem)
+else:
+    frame.header(experiment, trace, problem)
+    head = frame.head_choice(trace)
+    if not predict.cover("hero", trace):
+        compare.section(experiment, trace)
+        walk, side = st.columns([1.62, 1], gap="medium")
+        with walk:
+            title = frame.hero_title(head)
+            stages.field_panel(trace, "weights", key="hero", width=520, height=520, head=head, title=title)
+        with side:
+            inspector.draw(experiment, trace)
+        with walk, st.container(key="stages"):
+            stages.draw_walk(trace, head)
 
 state.save(experiment)

@@ -9,6 +9,7 @@ from random import SystemRandom
 from typing import Any
 
 import streamlit as st
+from streamlit.delta_generator import DeltaGenerator
 
 from attention_core.embeddings import EMBEDDINGS
 from attention_core.experiment import Experiment
@@ -71,16 +72,16 @@ def _reroll() -> None:
     st.session_state[widgets.key("seed")] = SystemRandom().randrange(10_000)
 
 
-def sidebar(only: Collection[str] | None = None) -> dict[str, Any]:
+def sidebar(only: Collection[str] | None = None, place: DeltaGenerator | None = None) -> dict[str, Any]:
     """Draw the controls and return the fields of the experiment they ask for.
 
     `only` names the controls that a page shows, by the names of the experiment's fields and "preset"; the teacher's
-    link may hide or lock more of them. What is not shown stays as it is.
+    link may hide or lock more of them. What is not shown stays as it is. `place` is where, unless in the sidebar.
     """
     now = state.experiment()
     fields: dict[str, Any] = {field.name: getattr(now, field.name) for field in dataclass_fields(Experiment)}
-    desk = Desk(only, fields)
-    with st.sidebar:
+    desk = Desk(only, fields, folds=place is None)
+    with place or st.sidebar:
         desk.presets()
         desk.sentence()
         desk.heads()
@@ -112,9 +113,10 @@ def sidebar(only: Collection[str] | None = None) -> dict[str, Any]:
 class Desk:
     """The controls of one page: draws those that are shown, and writes what they say into `fields`."""
 
-    def __init__(self, only: Collection[str] | None, fields: dict[str, Any]) -> None:
+    def __init__(self, only: Collection[str] | None, fields: dict[str, Any], folds: bool = True) -> None:
         self._only = only
         self._fields = fields
+        self._folds = folds
         self._labels = _labels()
         self._hidden, self._locked = teacher.hidden(), teacher.locked()
 
@@ -128,7 +130,7 @@ class Desk:
 
     def group(self, label: str, *fields: str) -> Any:
         """A fold for these controls; nothing where none of them is shown."""
-        return st.expander(label) if any(map(self.shows, fields)) else nullcontext()
+        return st.expander(label) if self._folds and any(map(self.shows, fields)) else nullcontext()
 
     def draw(self, field: str, widget: Callable[..., Any], *args: Any, **more: Any) -> Any:
         """Draw one control, if it is shown, and take over what it says."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gettext
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -17,10 +18,23 @@ def _catalogue(language: str) -> gettext.NullTranslations:
     return gettext.translation("playground", LOCALES, languages=[language], fallback=True)
 
 
+_run = threading.local()
+
+
 def language() -> str:
     """The language of this visitor: `?lang=` in the address, else what the browser asks for, else English."""
-    asked = st.query_params.get("lang") or (st.context.locale or "")
-    return asked.split("-")[0] if asked.split("-")[0] in LANGUAGES else "en"
+    known: str | None = getattr(_run, "language", None)
+    return known or _asked_for()
+
+
+def begin_run() -> None:
+    """Look the language up once for this run of the script: its thousand phrases need not ask the address each."""
+    _run.language = _asked_for()
+
+
+def _asked_for() -> str:
+    asked = (st.query_params.get("lang") or (st.context.locale or "")).split("-")[0]
+    return asked if asked in LANGUAGES else "en"
 
 
 def _(message: str) -> str:

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from playground.i18n import _
+from playground import teacher
+from playground.i18n import _, begin_run
 
 PAGES = Path(__file__).parent.parent / "pages"
 
@@ -30,6 +31,7 @@ def pages() -> dict[str, list[tuple[str, str]]]:
 
 def main() -> None:
     """Set up the frame and run the page that is asked for."""
+    begin_run()
     st.set_page_config(page_title=_("Attention playground"), layout="wide", initial_sidebar_state="auto", menu_items={})
     sections = {
         section: [
@@ -39,7 +41,8 @@ def main() -> None:
         ]
         for section, entries in pages().items()
     }
-    st.navigation(sections, position="top").run()
+    # Chosen panels in somebody's course page need no way to the other pages.
+    st.navigation(sections, position="hidden" if teacher.names("panels") else "top").run()
 
 
 if __name__ == "__main__":

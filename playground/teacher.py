@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import streamlit as st
 
-SWITCHES = ("hide", "lock", "predict", "lang", "embed")
+SWITCHES = ("hide", "lock", "predict", "lang", "embed", "panels", "controls")
 
 
-def _names(switch: str) -> frozenset[str]:
-    return frozenset(name.strip() for name in st.query_params.get(switch, "")[:400].split(","))
+def names(switch: str) -> tuple[str, ...]:
+    """What a switch of the link lists, each once, in its order."""
+    listed = (name.strip() for name in st.query_params.get(switch, "")[:400].split(","))
+    return tuple(dict.fromkeys(name for name in listed if name))
 
 
 def hidden() -> frozenset[str]:
     """The controls that are not to be seen."""
-    return _names("hide")
+    return frozenset(names("hide"))
 
 
 def locked() -> frozenset[str]:
     """The controls that are to be seen and cannot be moved."""
-    return _names("lock")
+    return frozenset(names("lock"))
 
 
 def predict() -> bool:
