@@ -45,8 +45,11 @@ def style() -> None:
 def header(experiment: Experiment, trace: AttentionTrace, problem: str | None) -> None:
     """Title, what is wrong with the input if anything is, else what the weights are; and the tokens."""
     st.markdown(f"# {_('Attention playground')}")
-    if not messages(problem):
-        st.caption(honest_label(experiment))
+    # In a container of their own: a message more or less does not move what comes after to another place, where the
+    # browser would build every picture anew.
+    with st.container():
+        if not messages(problem):
+            st.caption(honest_label(experiment))
     tokens(experiment, trace)
 
 

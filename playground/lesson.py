@@ -48,8 +48,9 @@ def begin(name: str, only: Collection[str] | None = None) -> Lesson:
     experiment, problem = state.accept(controls.sidebar(only))
     frame.style()
     st.markdown(f"# {words['question'].lead}")
-    frame.messages(problem)
-    st.markdown(words["answer"].lead)
+    with st.container():  # whatever it says, what follows keeps its place
+        frame.messages(problem)
+        st.markdown(words["answer"].lead)
     if words["answer"].why:
         why(words["answer"].why)
     return Lesson(name, words, experiment, compute.run(experiment))

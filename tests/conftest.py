@@ -53,7 +53,7 @@ def pytest_report_header(config: pytest.Config) -> str:
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The quick checks first, the browser last; there, on a busy machine, a key may come too soon: try again."""
+    """The quick checks first, the browser last."""
 
     def rank(item: pytest.Item) -> int:
         parts = item.path.relative_to(ROOT).with_suffix("").parts
@@ -61,9 +61,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         return ORDER.index(name) if name in ORDER else len(ORDER) - 2
 
     items.sort(key=rank)
-    for item in items:
-        if "browser" in item.path.relative_to(ROOT).parts:
-            item.add_marker(pytest.mark.flaky(reruns=2))
 
 
 @pytest.fixture(scope="session")

@@ -21,21 +21,16 @@ def pack(header: dict[str, Any]) -> bytes:
 
     def refer(value: Any) -> Any:
         nonlocal offset
-        if isinstance(value, dict):
-            return {key: refer(item) for key, item in value.items()}
-        if isinstance(value, list | tuple):
-            return [refer(item) for item in value]
-        if isinstance(value, np.ndarray) and value.ndim == 2:
-            array = np.ascontiguousarray(value, dtype=np.float32)
-            numbers.append(array)
-            reference = {"$f32": [offset, *array.shape]}
-            offset += array.size
-            return reference
-        return value
+        if not isinstance(value, np.ndarray) or value.ndim != 2:  # a list of places, a number: short
+            return orjson.Fragment(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY))
+        array = np.ascontiguousarray(value, dtype=np.float32)
+        numbers.append(array)
+        reference = {"$f32": [offset, *array.shape]}
+        offset += array.size
+        return reference
 
-    referred = refer(header)
+    text = orjson.dumps(header, default=refer)
     body = b"".join(array.tobytes() for array in numbers)
-    text = orjson.dumps(referred, option=orjson.OPT_SERIALIZE_NUMPY)
-    referred["revision"] = hashlib.blake2b(text + body, digest_size=8).hexdigest()
-    text = orjson.dumps(referred, option=orjson.OPT_SERIALIZE_NUMPY)
+    revision = hashlib.blake2b(text + body, digest_size=8).hexdigest()
+    text = text[:-1] + b',"revision":"' + revision.encode() + b'"}'
     return struct.pack("<I", len(text)) + text + b"\0" * (-(4 + len(text)) % 4) + body

@@ -10,6 +10,7 @@ export class Statement {
   }
 
   update(payload) {
+    if (payload.revision === this.root.dataset.painted) return;
     this.root.classList.toggle("ap-alert", payload.alert);
     if (payload.alert) this.root.setAttribute("role", "alert");
     this.sentence.textContent = payload.sentence;

@@ -1,19 +1,37 @@
 // The page's colours, read from Streamlit, and the colour that a word keeps through all stages.
 
+let known = null;
+
+// Asking the browser for styles makes it lay out the page, and the panels of one update all have the same: ask once.
 export function theme(element) {
+  if (!known) {
+    known = read(element);
+    setTimeout(() => (known = null));
+  }
+  return known;
+}
+
+function read(element) {
   const style = getComputedStyle(element);
-  const read = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
-  const background = read("--st-background-color", "#ffffff");
+  const value = (name, fallback) => style.getPropertyValue(name).trim() || fallback;
+  const background = value("--st-background-color", "#ffffff");
   return {
     dark: luminance(background) < 0.4,
     background,
-    text: read("--st-text-color", "#1b1f24"),
-    accent: read("--st-primary-color", "#1f5fa8"),
-    font: read("--st-font", "sans-serif"),
+    text: value("--st-text-color", "#1b1f24"),
+    accent: value("--st-primary-color", "#1f5fa8"),
+    font: value("--st-font", "sans-serif"),
   };
 }
 
+const luminances = new Map();
+
 function luminance(colour) {
+  if (!luminances.has(colour)) luminances.set(colour, measured(colour));
+  return luminances.get(colour);
+}
+
+function measured(colour) {
   const probe = document.createElement("canvas").getContext("2d");
   probe.fillStyle = colour;
   probe.fillRect(0, 0, 1, 1);

@@ -15,25 +15,27 @@ export class Toolbar {
   }
 
   update(payload) {
-    this.title.textContent = payload.title;
-    this.note.textContent = payload.note ?? "";
+    say(this.title, payload.title);
+    say(this.note, payload.note ?? "");
     this.payload = payload;
-    if (this.made === payload.csv) return; // the same tools: a button keeps the focus it has
-    this.made = payload.csv;
+    if (this.link && payload.csv) this.link.href = new URL(payload.csv, document.baseURI).href;
+    const tools = payload.csv ? "with CSV" : "pictures";
+    if (this.made === tools) return; // the same tools: a button keeps the focus it has
+    this.made = tools;
     const { words } = payload;
-    const tools = [
+    const parts = [
       this.button("PNG", words.save_png, () => this.picture("png")),
       this.button("SVG", words.save_svg, () => this.picture("svg")),
     ];
-    if (payload.csv) {
-      const link = document.createElement("a");
-      link.textContent = "CSV";
-      link.title = words.save_csv;
-      link.href = new URL(payload.csv, document.baseURI).href;
-      link.setAttribute("download", "");
-      tools.push(link);
+    this.link = payload.csv ? document.createElement("a") : null;
+    if (this.link) {
+      this.link.textContent = "CSV";
+      this.link.title = words.save_csv;
+      this.link.href = new URL(payload.csv, document.baseURI).href;
+      this.link.setAttribute("download", "");
+      parts.push(this.link);
     }
-    this.tools.replaceChildren(...tools);
+    this.tools.replaceChildren(...parts);
   }
 
   button(label, title, act) {
@@ -51,4 +53,9 @@ export class Toolbar {
     const { width, height } = layout;
     window.Plotly.downloadImage({ data, layout }, { format, width, height, scale, filename: this.payload.file });
   }
+}
+
+// Writing the words that are there already would make the browser lay out the page again.
+function say(element, words) {
+  if (element.textContent !== words) element.textContent = words;
 }

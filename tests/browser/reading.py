@@ -133,12 +133,13 @@ _SETTLED = """async () => {
     const marks = [...document.querySelectorAll(".ap")].map((panel) => panel.dataset.painted ?? "");
     return [state, location.search, ...marks].join(" ");
   };
+  const busy = () => document.querySelector(".ap[aria-busy]");
   const end = performance.now() + 20000;
   let last = "";
   let since = performance.now();
   while (performance.now() < end) {
     const now = look();
-    if (now !== last || !now.startsWith("notRunning")) since = performance.now();
+    if (now !== last || busy() || !now.startsWith("notRunning")) since = performance.now();
     else if (performance.now() - since > 250) return;
     last = now;
     await frame();
