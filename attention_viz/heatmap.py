@@ -136,8 +136,8 @@ def _meta(shown: Panel, frame: Frame) -> dict[str, Any]:
         "kind": shown.kind,
         "rows_are": shown.rows_are,
         "cols_are": shown.cols_are,
-        "row_labels": shown.row_labels,
-        "col_labels": shown.col_labels,
+        "row_labels": list(shown.row_spans or shown.row_labels),
+        "col_labels": list(shown.col_spans or shown.col_labels),
         "rows": mosaic.rows,
         "cols": mosaic.cols,
         "blocks": [

@@ -41,6 +41,8 @@ class Panel:
     rows_are: str
     cols_are: str
     kind: Kind
+    row_spans: tuple[str, ...] = ()  # where a row stands for several tokens: the first and the last of them
+    col_spans: tuple[str, ...] = ()
     dividers: tuple[int, ...] = ()  # columns at which another head begins, where the heads lie side by side
 
     @property

@@ -51,8 +51,10 @@ def pooled(shown: Panel, by: Pool) -> Panel:
         shown,
         values=kept.reshape(best.shape[1:]),
         forbidden=closed,
-        row_labels=_joined(shown.row_labels, by[0]),
-        col_labels=_joined(shown.col_labels, by[1]),
+        row_labels=shown.row_labels[:: by[0]],
+        col_labels=shown.col_labels[:: by[1]],
+        row_spans=_spans(shown.row_labels, by[0]),
+        col_spans=_spans(shown.col_labels, by[1]),
     )
 
 
@@ -77,8 +79,8 @@ def _strength(values: NDArray[np.float32], forbidden: NDArray[np.bool_] | None) 
     return strength
 
 
-def _joined(labels: list[str], by: int) -> list[str]:
+def _spans(labels: list[str], by: int) -> tuple[str, ...]:
     if by == 1:
-        return labels
+        return ()
     groups = [labels[start : start + by] for start in range(0, len(labels), by)]
-    return [group[0] if len(group) == 1 else f"{group[0]} … {group[-1]}" for group in groups]
+    return tuple(group[0] if len(group) == 1 else f"{group[0]} … {group[-1]}" for group in groups)

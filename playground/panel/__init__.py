@@ -88,8 +88,8 @@ def heatmap(
     meta = figure["meta"] if figure else {}
     rows, cols = meta.get("pool", (1, 1))
     if rows * cols > 1:
-        drawn = _("each square is the largest of {rows} × {cols} cells; one head alone shows more")
-        note = " · ".join(filter(None, (note, drawn.format(rows=rows, cols=cols))))
+        drawn = _("each square: the largest of {rows} × {cols} cells")
+        note = " · ".join(filter(None, (drawn.format(rows=rows, cols=cols), note)))
     name = group or meta.get("field", key)
     label = _("{title}: a heatmap. Arrow keys move, page keys change the head, Enter opens a cell.")
     if on_paint:

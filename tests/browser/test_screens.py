@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from playwright.sync_api import Page
 
+from attention_core.experiment import Experiment
 from tests.browser.conftest import SMALL, Visit
 from tests.browser.reading import cell_at, drawn, in_the_address, painted, repainted, settled
 
@@ -134,3 +135,21 @@ def test_a_long_paragraph_is_drawn_when_it_comes_near(visit: Visit) -> None:
     page.locator(".st-key-stage_weights").scroll_into_view_if_needed()
     page.wait_for_selector(".st-key-stage_weights .ap-heatmap[data-painted]:not(.ap-stale)")
     np.testing.assert_array_equal(drawn(page, "stage_weights").blocks, drawn(page, "hero").blocks)
+
+
+def test_cells_too_small_to_see_are_drawn_together_and_still_open_their_arithmetic(visit: Visit) -> None:
+    words = " ".join(f"w{number}" for number in range(256))
+    experiment = Experiment(words, num_heads=12, d_model=48)
+    page = visit(experiment.to_query())
+    meta_rows = drawn(page, "hero").blocks.shape[1]
+    by = -(-256 // meta_rows)
+    assert by > 1 and f"the largest of {by} × {by} cells" in page.locator(".st-key-hero .ap-note").inner_text()
+    weights = experiment.run().field("weights")[0].numpy()
+    row, col = 5, 9
+    group = weights[2, row * by : (row + 1) * by, col * by : (col + 1) * by]
+    np.testing.assert_allclose(drawn(page, "hero").blocks[2, row, col], group.max(), atol=1e-6)
+    down, across = divmod(int(group.argmax()), by)
+    with repainted(page, "sentence"):
+        page.mouse.click(*cell_at(page, "hero", 2, row, col))
+    place = f"head 3, row {row * by + down}, column {col * by + across}"
+    assert place in page.locator(".st-key-sentence").inner_text()

@@ -36,7 +36,8 @@ def long_trace(tokens: int = 300, heads: int = 12) -> AttentionTrace:
 def test_the_largest_magnitude_stands_for_its_group_with_its_sign() -> None:
     found = pooled(small([[1, -5, 0.5], [2, 3, -0.25], [-7, 6, 0.125]]), (2, 2))
     assert found.values.tolist() == [[[-5, 0.5], [-7, 0.125]]]
-    assert found.row_labels == ["a … b", "c"] and found.col_labels == ["0 … 1", "2"]
+    assert found.row_spans == ("a … b", "c") and found.col_spans == ("0 … 1", "2")
+    assert found.row_labels == ["a", "c"] and found.col_labels == ["0", "2"], "the ticks"
 
 
 def test_rows_alone() -> None:
