@@ -124,7 +124,7 @@ def walk(setting: Setting, trace: AttentionTrace, head: int) -> None:
             passage = own["patched" if patched else "removed"]
         st.markdown(f"### {place} · {name}\n\n{passage.lead}")
         if stage.name == "qkv" and trace.value_embedding is not None:
-            st.markdown(own["values"].lead)
+            st.markdown(own["values" if trace.position_encoding is None else "places"].lead)
         many = len(stage.fields) > 1 and "allowed" not in stage.fields
         scale = signed_scale(*((trace, field) for field in stage.fields)) if many else None
         for field in stage.fields:
