@@ -70,7 +70,7 @@ def test_a_stroke_makes_a_word_look_and_the_answer_follows() -> None:
     shown = panel(app, "trained_weights")
     np.testing.assert_allclose(shown.blocks[0], found.traces["self2"].heads.dropped_weights[0, 0], atol=1e-6)
     np.testing.assert_allclose(panel(app, "trained_self2_map").blocks, shown.blocks, atol=1e-6)
-    assert [[IT, STREET, 1.0]] == [line for line in panel(app, "trained_lines").meta["lines"] if line[0] == IT]
+    assert [line for line in panel(app, "trained_lines").meta["lines"] if line[0] == IT] == [[IT, STREET, 1.0]]
     grid = shown.header["paint"]["grid"]
     assert grid.sum() == 1 and grid[IT, STREET] == 1
     # What queries and keys give is still there, and what is mixed is what was painted.
@@ -195,8 +195,7 @@ def test_the_link_brings_it_back_and_two_heads_are_two_patches() -> None:
     healthy(app)
     text = app.query_params["trained_patches"]
     assert "self1-0-first" in text and "self2-0-" in text and len(text) < 60
-    again = open_lesson("trained", app.query_params.to_dict() if hasattr(app.query_params, "to_dict") else
-                        {name: value if isinstance(value, str) else value[0] for name, value in app.query_params.items()})  # fmt: skip
+    again = open_lesson("trained", dict(app.query_params))
     assert said(again) == said(app)
     for key in ("trained_weights", "trained_self2_map"):
         np.testing.assert_array_equal(panel(again, key).blocks, panel(app, key).blocks)
@@ -212,8 +211,7 @@ def test_another_text_takes_the_rows_away_and_keeps_the_rules() -> None:
     healthy(app)
     assert row(app, IT)[IT] == 1.0
     assert any("belonged to the other text" in one.value for one in (*app.main.caption, *app.sidebar.caption))
-    assert set(app.query_params["trained_patches"].split(".") if isinstance(app.query_params["trained_patches"], str)
-               else app.query_params["trained_patches"][0].split(".")) == {"self1-0-first", "self2-0-same"}  # fmt: skip
+    assert set(app.query_params["trained_patches"].split(".")) == {"self1-0-first", "self2-0-same"}
 
 
 def test_in_a_layer_that_writes_nothing_later_can_be_painted() -> None:
