@@ -27,8 +27,6 @@ def say_answer(model: str, text: str, change: Change) -> Answer:
     """The answer with its probabilities, and what the change does to it and to the accuracy."""
     found = models.answered(model, text, change)
     before = models.answered(model, text, Change())
-    tried = models.measurable(model, change)
-    now, then = models.measured(model, tried), models.measured(model, Change())
     same = "" if change == Change() else _("Without the change: {answer}").format(answer=models.said(model, before))
     left, right = st.columns([1.25, 1], gap="medium")
     with left:
@@ -37,7 +35,9 @@ def say_answer(model: str, text: str, change: Change) -> Answer:
         if len(found.places) == 1:
             head = (_("answer"), _("probability"))
         panel.table("trained_probabilities", models.rows(model, found), head=head, more=_("Show all"))
-    with right:
+    with right:  # after the answer, which need not wait for it
+        tried = models.measurable(model, change)
+        now, then = models.measured(model, tried), models.measured(model, Change())
         rows = [(_("right answers"), decimal(now.accuracy, 2), decimal(then.accuracy, 2))]
         if now.forced is not None and then.forced is not None:
             rows[0] = (_("right, writing by itself"), *rows[0][1:])
@@ -83,7 +83,7 @@ def pictures(setting: Setting, found: Answer, head: int) -> None:
         trained_patch.hero(setting, shown, head, trained_downloads.link(f"{field}.csv", setting))
     if st.session_state.get("trained_by_hand"):
         with left if st.session_state.get("narrow") else right:  # on a phone the right column is far below
-            trained_patch.desk(setting, found, head)
+            trained_patch.desk(setting, found, head, asked_row(found, trace))
     with right:
         scored = Experiment("attention", temperature=setting.change.temperature)
         inspector.draw(scored, trace)

@@ -75,9 +75,9 @@ def head_title(layer: str, head: int) -> str:
     return {
         "self1": _("Layer 1, head {head}"),
         "self2": _("Layer 2, head {head}"),
-        "encoder1": _("Encoder, head {head}"),
-        "decoder1": _("Decoder, head {head}"),
-        "cross1": _("Cross, head {head}"),
+        "encoder1": _("Encoder {head}"),
+        "decoder1": _("Decoder {head}"),
+        "cross1": _("Cross {head}"),
     }[layer].format(head=head + 1)
 
 
@@ -98,14 +98,14 @@ def mask_title(name: str, layer: str) -> str:
         return {
             OWN: _("As it was trained: the whole source"),
             "causal": _("No later place than its own"),
-            "window": _("Its own place and two to each side"),
+            "window": _("Two places to each side"),
             "itself": _("Its own place alone"),
         }[name]
     return {
         OWN: _("As it was trained"),
         "full": _("Everything visible"),
         "causal": _("Causal: nothing later"),
-        "window": _("Itself and the two before") if layer == "decoder1" else _("Only two places to each side"),
+        "window": _("Itself and the two before") if layer == "decoder1" else _("Two places to each side"),
         "itself": _("Only itself"),
     }[name]
 

@@ -179,8 +179,8 @@ def hero(setting: Setting, trace: AttentionTrace, head: int, csv: str) -> None:
     )
 
 
-def desk(setting: Setting, found: Answer, head: int) -> None:
-    """What beside the strokes can be set, and what it does to the answer, next to the map."""
+def desk(setting: Setting, found: Answer, head: int, asked: int) -> None:
+    """What beside the strokes can be set, and what it does to the answer, next to the map; `asked` is a telling row."""
     trace = found.traces[setting.layer]
     patch, target = patch_of(setting.layer, head), st.session_state[_TARGET]
     st.markdown(f"### {_('Set by hand')}")
@@ -188,6 +188,10 @@ def desk(setting: Setting, found: Answer, head: int) -> None:
     before = _("Without what was set by hand: {answer}").format(answer=models.said(setting.model, unchanged))
     panel.statement("trained_patched", models.said(setting.model, found), before if setting.change.patches else "")
     _whole_head(patch)
+    at = (setting.model, setting.text, setting.layer)
+    if st.session_state.get("patch_desk") != at or "patch_row" not in st.session_state:
+        st.session_state["patch_desk"] = at
+        st.session_state["patch_row"], st.session_state["patch_key"] = asked, 0
     _row(trace, target)
     with st.container(horizontal=True, gap="small"):
         st.button(_("Undo"), key="patch_undo", on_click=undo, disabled=not st.session_state.get(_PAST))
@@ -233,13 +237,11 @@ def _take_rule() -> None:
 def _row(trace: AttentionTrace, target: Target) -> None:
     """One row: a rule, or a number for one of its weights."""
     queries, keys = trace.shape("weights")[2:]
-    cell = state.view().cell
-    first = cell.row if cell is not None and cell.field in stages.SCORES else queries // 2
-    _kept("patch_row", first, queries)
-    _kept("patch_key", 0, keys)
+    for name, most in (("patch_row", queries), ("patch_key", keys)):  # what is written may have become shorter
+        st.session_state[name] = min(st.session_state[name], most - 1)
     left, right = st.columns(2)
     with left:
-        row = st.selectbox(_("Row of"), range(queries), key="patch_row", format_func=_named(trace.tokens))
+        row = st.selectbox(_("The word"), range(queries), key="patch_row", format_func=_named(trace.tokens))
     with right:
         key = st.selectbox(_("looks at"), range(keys), key="patch_key", format_func=_named(trace.source_tokens))
     may = target.allowed[row]
@@ -264,12 +266,6 @@ def _row(trace: AttentionTrace, target: Target) -> None:
     problem = st.session_state.pop("patch_wrong", "")
     if problem:
         panel.statement("trained_patch_wrong", problem, alert=True)
-
-
-def _kept(name: str, default: int, most: int) -> None:
-    """A choice that stays while it fits."""
-    value = st.session_state.get(name, default)
-    st.session_state[name] = value if value < most else most - 1
 
 
 def _named(tokens: tuple[str, ...]) -> Callable[[int], str]:

@@ -259,6 +259,18 @@ def test_what_is_no_grid_changes_nothing(sent: dict[str, object]) -> None:
     np.testing.assert_array_equal(panel(app, "trained_weights").blocks, before)
 
 
+def test_the_desk_begins_at_the_word_that_is_asked_for_and_comes_back_when_it_is_put_away() -> None:
+    app = open_page()
+    assert app.selectbox(key="patch_row").value == IT
+    app = paint(app, (2, 4))
+    assert (app.selectbox(key="patch_row").value, app.selectbox(key="patch_key").value) == (2, 4)
+    for on in (False, True):
+        app.toggle(key="trained_by_hand").set_value(on).run()
+        healthy(app)
+    assert app.selectbox(key="patch_row").value == IT
+    assert row(app, 2)[4] == 1.0
+
+
 def test_without_the_switch_nothing_can_be_painted() -> None:
     app = open_lesson("trained", {"trained_model": "coreference"})
     assert panel(app, "trained_weights").header["paint"] is None
