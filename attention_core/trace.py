@@ -157,6 +157,7 @@ class AttentionTrace(Record):
     head_names: tuple[str, ...] = ()
     scale: float | None = None
     score_name: str = ""
+    by_hand: Tensor | None = None  # bool (batch, head, query): rows of dropped_weights that were set from outside
 
     def __post_init__(self) -> None:
         """Check that names and tensors have the same length."""

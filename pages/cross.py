@@ -124,6 +124,7 @@ lesson.section("alignment")
 st.segmented_control(
     _("Head"), heads, key="cross_head", required=True, format_func=lambda h: _("Mean of all") if h == ALL else h
 )
+lesson.cover(trace, about=(full, head), head=head or 0, row=query if query >= 0 else None)
 width, marked = 350 if narrow else 860, query if query >= 0 else None
 spec = alignment_spec(trace, head, query=marked, width=width, height=LINES, say=_)
 panel.plot("cross_lines", spec, height=LINES)

@@ -12,7 +12,7 @@ from attention_viz import lines_spec
 from attention_viz.labels import visible
 from attention_viz.lessons.encoder import alike_picture, depth_spec, dropout_pictures, stage_words, token_pictures
 from playground import lesson as lesson_frame
-from playground import panel, state
+from playground import panel, predict, state
 from playground.i18n import _
 from playground.lesson_parts import choice, draw, number, slider
 
@@ -63,7 +63,10 @@ panel.table(
     head=[_("Step"), _("What happens"), _("Length")],
 )
 lesson.section("looks")
-draw("encoder_looks", pictures["looks"])
+weights = predict.Map(one.weights, encoder.words(chosen), encoder.words(chosen))
+covered = predict.cover("encoder", weights, about=(chosen, norm, residual, at, token), head=0, row=token)
+if not covered:
+    draw("encoder_looks", pictures["looks"])
 lesson.section("inside", hidden=4 * width, width=width, zeros=int((one.activated[token] == 0).sum()))
 draw("encoder_inside", pictures["inside"])
 
@@ -111,7 +114,7 @@ with st.container(horizontal=True, gap="large"):
     count = int(pick(st.select_slider, "encoder_count", _("Draws in the mean"), COUNTS, "8"))
     head = slider("encoder_head", _("Head"), 1, 1, chosen.num_heads) - 1
 draws = encoder.draws(chosen, norm, head, p)
-for picture in dropout_pictures(draws, count, p, tokens, narrow=narrow, say=_):
+for picture in () if covered else dropout_pictures(draws, count, p, tokens, narrow=narrow, say=_):
     draw(f"encoder_{picture.name}", picture)
 counts = [int(text) for text in COUNTS]
 off = {_("measured"): draws.distance(counts), _("theory"): draws.expected(counts, p)}

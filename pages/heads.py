@@ -11,9 +11,10 @@ tokens = max(lesson.trace.shape("weights")[2:])
 
 cuts = heads.choose_cuts(lesson.experiment, tokens)
 lesson.section("cuts", width=cuts.base.widths.num_heads * cuts.base.widths.d_k)
+counts = list(cuts.traces)
+lesson.cover(cuts.traces[counts[0]], about=cuts.base, head=0)
 heads.maps(cuts)
 
-counts = list(cuts.traces)
 own = cuts.base.num_heads
 count = heads.choose("heads_cut", counts, own if own in counts else counts[-1], _("Look closer at"), heads.many)
 trace = cuts.traces[count]

@@ -115,6 +115,7 @@ one_head = replace(
     lesson.experiment, num_heads=1, num_kv_heads=None, d_k=d_k, d_v=1, weights="random", position="none", dropout=0.0
 )
 traces = {name: compute.run(replace(one_head, score=name, temperature=heat)) for name in ("dot", "scaled_dot")}
+lesson.cover(traces["scaled_dot"], about=one_head, head=0)
 shared = signed_scale(*((trace, "scaled_scores") for trace in traces.values()))
 for column, (name, trace), side in zip(st.columns(2), traces.items(), (WITHOUT, WITH), strict=True):
     with column:

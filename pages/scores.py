@@ -70,6 +70,7 @@ if one_scale:
     ends = dict.fromkeys(ends, max(ends.values()))
 
 lesson.section("same", head=head + 1)
+lesson.cover(traces["scaled_dot"], about=(base, head), head=head)
 for names in (scores.NAMES[:3], scores.NAMES[3:]):
     for column, name in zip(st.columns(3, gap="small"), names, strict=False):
         with column:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import streamlit as st
 
 from playground import lesson as lesson_frame
-from playground import panel
+from playground import panel, predict
 from playground.i18n import _
-from playground.lessons import trained, trained_controls, trained_models
+from playground.lessons import trained, trained_controls, trained_models, trained_patch
 from playground.lessons.trained_models import Setting
 
 lesson = lesson_frame.begin("trained", only=())
@@ -15,24 +15,15 @@ model = trained_controls.choose_model()
 st.markdown(trained_models.about(model))
 st.caption(trained_models.honest_label(model))
 text = trained_controls.choose_text(model)
-change = trained_controls.choose_change(model)
+change = trained_controls.choose_change(model, text)
 found = trained.say_answer(model, text, change)
 
 lesson.section("heads")
 layer, head = trained_controls.choose_layer(model, found)
 setting = Setting(model, text, change, layer)
-trace = found.traces[layer]
-trained.lines(found, layer, head)
-left, right = st.columns([1.62, 1], gap="medium")
-with left:
-    trained.hero(setting, found, head)
-with right:
-    trained.arithmetic(setting, trace)
-with left:
-    lesson.section("overview")
-    trained.overview(found)
-    lesson.section("stages")
-    trained.walk(trace, head)
+shown = trained_patch.shown(found, change, layer)
+if not predict.cover("trained", shown, about=setting, head=head, row=trained.asked_row(found, shown)):
+    trained.pictures(setting, found, head)
 
 lesson.section("mask")
 panel.table(

@@ -10,7 +10,7 @@ import streamlit as st
 
 from attention_core.experiment import Experiment
 from attention_core.trace import AttentionTrace
-from playground import compute, controls, frame, state
+from playground import compute, controls, frame, predict, state
 from playground.i18n import _, language
 from playground.prose import Section, prose
 
@@ -30,6 +30,12 @@ class Lesson:
         st.markdown(_filled(section.lead, numbers))
         if section.why:
             why(_filled(section.why, numbers))
+
+    def cover(self, trace: AttentionTrace, **about: Any) -> None:
+        """Where the link asks to predict first, the rest of the page waits for a guess: see `predict.cover`."""
+        if predict.cover(self.name, trace, **about):
+            state.save(self.experiment)
+            st.stop()
 
     def close(self) -> None:
         """What to try next, and the address."""

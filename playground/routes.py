@@ -11,7 +11,13 @@ from starlette.routing import Route
 
 from playground.assets import served
 from playground.downloads import Refused, build
+from playground.lessons import trained_downloads
 
+# An exercise for a class and no secret: what can be computed from a link can be computed without this word in it.
+COVERED = (
+    "This link asks the class to predict first (predict=1): what is covered on the page is not handed out as a file. "
+    "The page offers its files once the answer is revealed; the same link without predict=1 gives the file."
+)
 FOREVER = "public, max-age=31536000, immutable"
 
 
@@ -29,8 +35,11 @@ def asset(request: Request) -> Response:
 
 def download(request: Request) -> Response:
     """A file made from the experiment in the query: 400 with the reason in words where that is not possible."""
+    name, query = request.path_params["name"], dict(request.query_params)
     try:
-        file = build(request.path_params["name"], dict(request.query_params))
+        if query.pop("predict", "") == "1":
+            raise Refused(COVERED)
+        file = (trained_downloads.build if "trained_model" in query else build)(name, query)
     except Refused as refusal:
         return PlainTextResponse(str(refusal), status_code=400)
     return Response(

@@ -120,10 +120,13 @@ def field_panel(
     head: int | None = None,
     scale: float | None = None,
     difference_to: AttentionTrace | None = None,
-    csv: bool = True,
+    csv: bool | str = True,
     marks: bool = True,
 ) -> None:
-    """Draw one field of `trace` in a panel that opens the arithmetic of the cell that is clicked."""
+    """Draw one field of `trace` in a panel that opens the arithmetic of the cell that is clicked.
+
+    `csv` is the link of its numbers; True is that of the experiment on the screen.
+    """
     if st.session_state.get("narrow"):
         width = min(width, 350)
     seen = state.view()
@@ -152,7 +155,7 @@ def field_panel(
         title=title or field_title(field),
         note=shape(trace, field),
         height=height,
-        csv=link(f"{field}.csv") if csv else None,
+        csv=link(f"{field}.csv") if csv is True else csv or None,
         group="scores" if field in SCORES else field,
         cell=_marked(seen.cell, field) if marks else None,
         twins=trace.source_tokens == trace.tokens,

@@ -101,6 +101,14 @@ class Cell:
         return self.trace.heads.rotated_q is not self.trace.heads.q
 
     @property
+    def by_hand(self) -> bool:
+        """Whether the weights of this row were set from outside."""
+        rows = self.trace.by_hand
+        return rows is not None and bool(rows[self.batch, self.head, self.row])
+
+    @property
     def drops(self) -> bool:
-        """Whether dropout was at work."""
+        """Whether other weights count than those of the softmax: dropout was at work, or somebody set them."""
+        if self.trace.by_hand is not None:
+            return self.by_hand
         return self.trace.heads.dropped_weights is not self.trace.heads.weights

@@ -150,6 +150,9 @@ def keep_factor(cell: Cell) -> float | None:
 def _dropout_step(cell: Cell) -> Step:
     r"""A weight survives, b_ij = 1, with probability 1 - p and is divided by it (Srivastava et al. 2014)."""
     before, after = cell.at("weights"), cell.at("dropped_weights")
+    if cell.by_hand:
+        symbol = r"\tilde{w}_{ij}"
+        return Step("by_hand", TITLES["by_hand"], symbol, f"{symbol} {equals(after)}", after, note=note("by_hand"))
     if not cell.drops:
         formula, substituted = r"\tilde{w}_{ij} = w_{ij}", rf"\tilde{{w}}_{{ij}} {equals(after)}"
         return Step("dropout", TITLES["dropout"], formula, substituted, after, note=note("not_dropped"))

@@ -68,6 +68,8 @@ def _of_pair(cell: Cell) -> Phrase:
     if field not in ("weights", "dropped_weights"):
         return sentence(field, **pair, value=plain(value))
     before = cell.at("weights")
+    if cell.by_hand:
+        return sentence("by_hand", **pair, before=plain(before), value=plain(cell.at("dropped_weights")))
     if field == "dropped_weights" and cell.drops and before > 0.0:
         if value == 0.0:
             return sentence("dropped", **pair)

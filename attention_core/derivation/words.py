@@ -29,6 +29,7 @@ TITLES: dict[str, str] = {
     "sum": "The sum of the row",
     "weight": "The weight",
     "dropout": "Dropout",
+    "by_hand": "Set from outside",
     "contribution": "What this weight contributes",
     "context": "The context vector",
     "given": "The number itself",
@@ -56,6 +57,7 @@ NOTES: dict[str, str] = {
     "dropped": "This weight was dropped.",
     "kept": "This weight was kept, and raised so that the sum stays the same on average.",
     "not_dropped": "Nothing was dropped.",
+    "by_hand": "What was computed does not count here: this weight was set from outside and stands in its place.",
     "goes_to": "It is added to the context vector of '{query}' in head {head}, "
     "which fills the columns {first} to {last} of the concatenation.",
     "shared_key": "Heads share their keys and values: this one reads key/value head {kv_head}.",
@@ -75,6 +77,7 @@ SENTENCES: dict[str, str] = {
     "no_number": "The weight of '{query}' for '{key}' is not a number: something before it is infinite.",
     "dropped": "Dropout set the weight of '{query}' for '{key}' to 0 this time.",
     "kept": "Dropout kept the weight of '{query}' for '{key}' and raised it from {before} to {value}.",
+    "by_hand": "The weight of '{query}' for '{key}' was set to {value}; the head itself computed {before}.",
     "raw_scores": "The raw score of '{query}' and '{key}' is {value}.",
     "scaled_scores": "The scaled score of '{query}' and '{key}' is {value}.",
     "modified_scores": "The score of '{query}' and '{key}' is {value} after position has added {added}.",

@@ -8,16 +8,19 @@ from __future__ import annotations
 
 from attention_core.trained.change import Change
 from attention_core.trained.measure import Answer, Measured, answer, measure
+from attention_core.trained.patch import PATTERNS, Patch
 from attention_core.trained.shipped import SHIPPED, load_shipped
 from attention_core.trained.tasks import TASKS, task
 from attention_core.trained.training import Progress, Training
 
 __all__ = [
+    "PATTERNS",
     "SHIPPED",
     "TASKS",
     "Answer",
     "Change",
     "Measured",
+    "Patch",
     "Progress",
     "Training",
     "answer",

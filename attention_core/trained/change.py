@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from attention_core.masks import Mask
 from attention_core.modules import MultiHeadAttention
 from attention_core.scores import Tempered
 from attention_core.trace import AttentionTrace
+from attention_core.trained.patch import Patch, overwrite, patched
 
 __all__ = ["Change", "attend"]
 
@@ -24,7 +25,7 @@ class Change:
     removed      (layer, head) of heads whose output is replaced by 0
     masks        (layer, mask) in place of the mask that the layer was trained with; padding stays forbidden
     temperature  divides the scores of every head; above 0, else ValueError
-    forced       (layer, head, query, key): in this head this query may look at this key only
+    patches      weights in place of those that a head computes, see `Patch`; the mask still holds
 
     >>> Change(removed=frozenset({("self1", 0)})) == Change()
     False
@@ -33,7 +34,7 @@ class Change:
     removed: frozenset[tuple[str, int]] = frozenset()
     masks: tuple[tuple[str, Mask], ...] = ()
     temperature: float = 1.0
-    forced: tuple[tuple[str, int, int, int], ...] = ()
+    patches: tuple[Patch, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the temperature."""
@@ -63,12 +64,6 @@ def attend(
     allowed = real[:, None, None, :]  # (batch, 1, 1, key)
     if mask is not None:
         allowed = allowed & mask.materialize(1, heads, *size[2:])  # (batch, head, query, key)
-    forced = [found[1:] for found in change.forced if found[0] == layer]
-    if forced:
-        allowed = allowed.expand(size).clone()  # (batch, head, query, key)
-        for head, row, col in forced:
-            if head < heads and row < size[2] and col < size[3]:
-                allowed[:, head, row] = torch.arange(size[3]) == col
     if change.temperature != 1.0:
         module = copy.copy(module)  # the parameters stay shared; only the score of the copy is another
         module.score = Tempered(module.score, change.temperature)
@@ -81,9 +76,14 @@ def attend(
         tokens=tokens,
         source_tokens=source_tokens,
     )
+    patches = [patch for patch in change.patches if patch.layer == layer and patch.head < heads]
+    if patches:
+        trace = overwrite(trace, *patched(trace.heads.weights, trace.heads.allowed, patches))
     gone = [head for name, head in change.removed if name == layer and head < heads]
     if not gone:
         return trace
     gates = torch.ones(size[0], heads)  # (batch, head)
     gates[:, gone] = 0.0
-    return drop_heads(trace, gates)
+    set_rows = torch.zeros(size[:3], dtype=torch.bool) if trace.by_hand is None else trace.by_hand.clone()
+    set_rows[:, gone] = True  # (batch, head, query)
+    return replace(drop_heads(trace, gates), by_hand=set_rows)

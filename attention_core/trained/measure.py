@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
+from attention_core.masks import Causal, Full
 from attention_core.trace import AttentionTrace
 from attention_core.trained.batch import NOT_ASKED, Batch
 from attention_core.trained.change import Change
 from attention_core.trained.model import Model
 from attention_core.trained.task import Task
-from attention_core.trained.vocabulary import BEGIN, END
+from attention_core.trained.vocabulary import BEGIN
 from attention_core.trained.writer import Writer
 
-__all__ = ["Answer", "Measured", "alignment_of", "answer", "measure", "previous_token_score"]
+__all__ = ["Answer", "Measured", "alignment_of", "answer", "as_written", "measure", "previous_token_score"]
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,8 @@ class Answer:
     """What a model answers to one text.
 
     tokens      what it read; rows: what stands at the rows of the maps where it writes (the words that are
-                being written), else the same tokens. The maps of a model that writes are those of the last pass
+                being written), else the same tokens. Each row of a model that writes is as it was when its word was
+                chosen: nothing later had been written yet
     places      the rows at which the answer is read; words and probabilities (place, answer) belong to these
     """
 
@@ -69,13 +71,32 @@ def measure(
         alignment = alignment_of(run.traces[layer].heads.dropped_weights[:, head], batch.looks)
         if not isinstance(model, Writer):
             return Measured(float(share), alignment)
-        # Where no word sees a later one, a sentence is written right if and only if each of its words is, given
-        # the right words before it: then writing it would find out nothing new, in ten times the time.
-        causal = model.shape.causal and "decoder1" not in dict((change or Change()).masks)
-        if causal or not write:
+        # Where no word sees a later one, a sentence is written right if and only if each of its words is, given the
+        # right words before it. So writing it word after word would find out nothing new, in ten times the time.
+        writing = as_written(model, change or Change())
+        if writing == (change or Change()) or not write:
             return Measured(float(share), alignment, float(share))
-        written, _ = model.write(batch.source, batch.target.shape[1], change)  # (batch, query)
-        return Measured(_same(written, batch.target), alignment, float(share))
+        logits = model.run(batch.source, batch.written, change=writing).logits  # (batch, query, answer)
+        alone = (logits.argmax(dim=-1) == batch.target) | ~asked  # (batch, query)
+        return Measured(float(alone.all(dim=1).float().mean()), alignment, float(share))
+
+
+def as_written(model: Writer, change: Change) -> Change:
+    """The change as it acts while the model writes: later words are not there yet, whatever the mask allows.
+
+    So with one layer the rows that each word was chosen by are those of one pass in which no word sees a later one.
+
+    >>> from attention_core.masks import Full
+    >>> from attention_core.trained.tasks import task
+    >>> as_written(task("dates").build(0), Change(masks=(("decoder1", Full()),))).masks
+    (('decoder1', And(masks=(Full(), Causal(offset=0)))),)
+    """
+    masks = dict(change.masks)
+    mask = masks.get("decoder1", None if model.shape.causal else Full())
+    if mask is None:
+        return change
+    masks["decoder1"] = mask & Causal()
+    return replace(change, masks=tuple(masks.items()))
 
 
 def alignment_of(weights: Tensor, looks: Tensor) -> float:
@@ -113,17 +134,8 @@ def answer(task: Task, model: Model, text: str, change: Change | None = None) ->
             begun = torch.cat([torch.full((1, 1), BEGIN), written[:, :-1]], dim=1)  # (1, query)
             # The rows are named after the word that is being written there, not after the one before it.
             rows = task.answers.decode(written[0].tolist())
-            run = model.run(source, begun, change=change, names=(tokens, rows))
+            run = model.run(source, begun, change=as_written(model, change or Change()), names=(tokens, rows))
             places = tuple(range(len(rows)))
     probabilities = logits[0, list(places)].softmax(dim=-1)  # (place, answer)
     words = task.answers.decode(probabilities.argmax(dim=-1).tolist())
     return Answer(tokens, rows, places, words, probabilities, run.traces)
-
-
-def _same(written: Tensor, target: Tensor) -> float:
-    """The share of rows that say the same up to their END."""
-    length = target.shape[1]
-    padded = torch.full_like(target, END)  # (batch, query)
-    padded[:, : written.shape[1]] = written[:, :length]
-    wanted = target.masked_fill(target == NOT_ASKED, END)
-    return float((padded == wanted).all(dim=1).float().mean())

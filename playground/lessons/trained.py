@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from math import prod
+from dataclasses import replace
 from typing import Any
 
 import streamlit as st
@@ -10,15 +10,14 @@ import streamlit as st
 from attention_core.experiment import Experiment
 from attention_core.trace import AttentionTrace
 from attention_core.trained import Answer, Change
-from attention_viz import heatmap_spec, signed_scale
+from attention_viz import signed_scale
 from attention_viz.lessons.alignment import alignment_spec
-from playground import frame, inspector, panel, stages, state
+from playground import inspector, panel, stages, state
 from playground.i18n import _, language
 from playground.lesson_parts import decimal
-from playground.lessons import trained_controls
+from playground.lessons import trained_downloads, trained_patch
 from playground.lessons import trained_models as models
 from playground.lessons.trained_models import Setting
-from playground.panel import Cell
 from playground.prose import prose
 
 LINES = 300
@@ -28,7 +27,6 @@ def say_answer(model: str, text: str, change: Change) -> Answer:
     """The answer with its probabilities, and what the change does to it and to the accuracy."""
     found = models.answered(model, text, change)
     before = models.answered(model, text, Change())
-    now, then = models.measured(model, change), models.measured(model, Change())
     same = "" if change == Change() else _("Without the change: {answer}").format(answer=models.said(model, before))
     left, right = st.columns([1.25, 1], gap="medium")
     with left:
@@ -37,7 +35,9 @@ def say_answer(model: str, text: str, change: Change) -> Answer:
         if len(found.places) == 1:
             head = (_("answer"), _("probability"))
         panel.table("trained_probabilities", models.rows(model, found), head=head, more=_("Show all"))
-    with right:
+    with right:  # after the answer, which need not wait for it
+        tried = models.measurable(model, change)
+        now, then = models.measured(model, tried), models.measured(model, Change())
         rows = [(_("right answers"), decimal(now.accuracy, 2), decimal(then.accuracy, 2))]
         if now.forced is not None and then.forced is not None:
             rows[0] = (_("right, writing by itself"), *rows[0][1:])
@@ -46,12 +46,18 @@ def say_answer(model: str, text: str, change: Change) -> Answer:
         count = models.HELD_OUT
         st.markdown(_("On {count} samples it was not trained on").format(count=count))
         panel.table("trained_measured", rows, head=("", _("now"), _("unchanged")))
+        if tried != change:
+            st.caption(_("Without the rows that were set by hand: they hold for this sentence only."))
     return found
 
 
-def lines(found: Answer, layer: str, head: int) -> None:
+def asked_row(found: Answer, trace: AttentionTrace) -> int:
+    """The row of a map that the answer is read at; of several the middle one."""
+    return min(found.places[len(found.places) // 2] if found.places else 0, len(trace.tokens) - 1)
+
+
+def lines(trace: AttentionTrace, found: Answer, head: int) -> None:
     """The weights as lines between words; one word's lines where a cell of it is open, or it is the only one asked."""
-    trace = found.traces[layer]
     cell = state.view().cell
     row = cell.row if cell is not None and cell.field in stages.SCORES else None
     if row is None and len(found.places) == 1:
@@ -62,40 +68,37 @@ def lines(found: Answer, layer: str, head: int) -> None:
     panel.plot("trained_lines", spec, height=LINES)
 
 
-def hero(setting: Setting, found: Answer, head: int) -> None:
-    """The weights of one head, large; a click opens the arithmetic, or makes a word look there only."""
+def pictures(setting: Setting, found: Answer, head: int) -> None:
+    """The weights as lines and as a map, what may be done to them, the arithmetic, every head, every stage."""
+    words = prose("trained", language())
     trace = found.traces[setting.layer]
-    by_hand = st.toggle(_("A click makes this word look there only"), key="trained_by_hand")
-    place = state.view().cell
-
-    def clicked(cell: Cell) -> None:
-        if not st.session_state.get("trained_by_hand"):
-            state.open_cell(cell)
-            return
-        kept = [one for one in trained_controls.forced() if one[:3] != (setting.layer, cell.head, cell.row)]
-        new = (setting.layer, cell.head, cell.row, cell.col)
-        if new not in trained_controls.forced():
-            kept.append(new)
-        st.session_state["trained_forced"] = " ".join(".".join(map(str, one)) for one in kept)
-
-    size = 350 if st.session_state.get("narrow") else 520
-    panel.heatmap(
-        "trained_weights",
-        lambda: heatmap_spec(trace, "weights", head=head, box=(size, 460), titled=False, say=_),
-        cells=prod(trace.shape("weights")[2:]),
-        title=frame.hero_title(head),
-        note=stages.shape(trace, "weights"),
-        height=460,
-        group="scores",
-        cell=place if place is not None and place.field in stages.SCORES and not by_hand else None,
-        twins=trace.source_tokens == trace.tokens,
-        on_cell=clicked,
-    )
+    shown = trained_patch.shown(found, setting.change, setting.layer)
+    lines(shown, found, head)
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.toggle(_("Set weights by hand: paint on the map where a word looks"), key="trained_by_hand")
+        trained_downloads.menu(setting)
+    field = "weights" if shown is trace else "dropped_weights"
+    left, right = st.columns([1.62, 1], gap="medium")
+    with left:
+        trained_patch.hero(setting, shown, head, trained_downloads.link(f"{field}.csv", setting))
+    if st.session_state.get("trained_by_hand"):
+        with left if st.session_state.get("narrow") else right:  # on a phone the right column is far below
+            trained_patch.desk(setting, found, head, asked_row(found, trace))
+    with right:
+        scored = Experiment("attention", temperature=setting.change.temperature)
+        inspector.draw(scored, trace)
+    with left:
+        st.markdown(words["overview"].lead)
+        overview(setting, found)
+        st.markdown(words["stages"].lead)
+        walk(setting, trace, head)
 
 
-def overview(found: Answer) -> None:
+def overview(setting: Setting, found: Answer) -> None:
     """Every head of every layer."""
-    for layer, trace in found.traces.items():
+    for layer in found.traces:
+        trace = trained_patch.shown(found, setting.change, layer)
+        field = "weights" if trace is found.traces[layer] else "dropped_weights"
         stages.field_panel(
             trace,
             "weights",
@@ -103,32 +106,29 @@ def overview(found: Answer) -> None:
             width=860,
             height=250,
             title=models.layer_title(layer),
-            csv=False,
+            csv=trained_downloads.link(f"{field}.csv", replace(setting, layer=layer)),
             marks=False,
         )
 
 
-def arithmetic(setting: Setting, trace: AttentionTrace) -> None:
-    """Where a number comes from: the playground's inspector on the trained weights."""
-    scored = Experiment("attention", temperature=setting.change.temperature)
-    inspector.draw(scored, trace)
-
-
-def walk(trace: AttentionTrace, head: int) -> None:
+def walk(setting: Setting, trace: AttentionTrace, head: int) -> None:
     """All stages of the layer, one under the other, as in the playground."""
     words = prose("playground", language())
     own = prose("trained", language())
+    patched = any(patch.layer == setting.layer for patch in setting.change.patches)
     for place, stage in enumerate(stages.walk(trace), start=1):
-        removed = stage.name == "dropped_weights"
-        name = _("The head that was taken out") if removed else stage.title
-        passage = own["removed"] if removed else words[stage.name]
+        changed = stage.name == "dropped_weights"
+        name, passage = stage.title, words[stage.name]
+        if changed:
+            name = _("The weights that were set by hand") if patched else _("The head that was taken out")
+            passage = own["patched" if patched else "removed"]
         st.markdown(f"### {place} · {name}\n\n{passage.lead}")
         if stage.name == "qkv" and trace.value_embedding is not None:
-            st.markdown(own["values"].lead)
+            st.markdown(own["values" if trace.position_encoding is None else "places"].lead)
         many = len(stage.fields) > 1 and "allowed" not in stage.fields
         scale = signed_scale(*((trace, field) for field in stage.fields)) if many else None
         for field in stage.fields:
-            title: dict[str, Any] = {"title": _("Weights that count")} if removed else {}
+            title: dict[str, Any] = {"title": _("Weights that count")} if changed else {}
             stages.field_panel(
                 trace,
                 field,
@@ -137,7 +137,7 @@ def walk(trace: AttentionTrace, head: int) -> None:
                 height=stage.height,
                 head=head,
                 scale=scale,
-                csv=False,
+                csv=trained_downloads.link(f"{field}.csv", setting),
                 **title,
             )
 

@@ -5,34 +5,15 @@ from __future__ import annotations
 import streamlit as st
 
 from attention_core.trained import Answer, Change, task
+from attention_core.trained.patch_text import format_patches
 from attention_core.trained.vocabulary import UnknownWords
 from attention_viz.labels import visible
 from playground import panel, state
 from playground.i18n import _
 from playground.lesson_parts import choice, number
 from playground.lessons import trained_models as models
-
-LONGEST = 400  # characters that may be typed
-TEMPERATURES = (0.1, 10.0)
-
-
-def forced_of(text: str) -> str:
-    """A setting that lists looks made by hand, "layer.head.query.key" with spaces between. ValueError otherwise."""
-    for one in text.split():
-        layer, *numbers = one.split(".")
-        if len(numbers) != 3 or not layer.isalnum() or not all(n.isdecimal() and len(n) < 4 for n in numbers):
-            raise ValueError(f"{text[:40]!r}: allowed are layer.head.query.key")
-    return " ".join(text.split()[:64])
-
-
-def forced() -> tuple[tuple[str, int, int, int], ...]:
-    """The looks made by hand."""
-    text = str(state.page_setting("trained_forced", "", forced_of))
-    found = []
-    for one in text.split():
-        layer, head, query, key = one.split(".")
-        found.append((layer, int(head), int(query), int(key)))
-    return tuple(found)
+from playground.lessons import trained_patch
+from playground.lessons.trained_link import LONGEST, TEMPERATURES, change_of, removed_of, temperature_of
 
 
 def choose_model() -> str:
@@ -56,9 +37,12 @@ def _start_anew() -> None:
 
 def undo() -> None:
     """Take back all that was done to the model."""
-    for name, value in (("removed", ""), ("mask", models.OWN), ("temperature", 1.0), ("forced", "")):
-        st.session_state[f"trained_{name}"] = value
-    st.session_state["trained_working"] = list(models.heads(st.session_state["trained_model"]))
+    model = st.session_state["trained_model"]
+    st.session_state["trained_removed"], st.session_state["trained_temperature"] = "", 1.0
+    for layer in ("self1", "self2", "encoder1", "decoder1", "cross1"):
+        st.session_state[f"trained_mask_{layer}"] = models.OWN
+    st.session_state["trained_working"] = list(models.heads(model))
+    trained_patch.take_back()
 
 
 def choose_text(model: str) -> str:
@@ -74,7 +58,7 @@ def choose_text(model: str) -> str:
         models.answered(model, typed, Change())
     except ValueError as problem:
         kept: str = st.session_state.get("trained_kept", {}).get(model, first)
-        panel.statement("trained_wrong", *_refusal(problem), alert=True)
+        panel.statement("trained_wrong", *_refusal(model, problem), alert=True)
         return kept
     st.session_state["trained_kept"] = {model: typed}
     return typed
@@ -84,29 +68,25 @@ def _take(example: str) -> None:
     st.session_state["trained_text"] = example
 
 
-def _refusal(problem: ValueError) -> tuple[str, str]:
+def _refusal(model: str, problem: ValueError) -> tuple[str, str]:
     """What is wrong with the text, and what the model knows."""
-    if not isinstance(problem, UnknownWords):
-        return str(problem), _("The picture still shows the last valid input.")
-    words = ", ".join(f"“{visible(word[:40])}”" for word in problem.unknown[:8])
-    known = ", ".join(visible(word) for word in problem.known)
-    return (
-        _("The model has never seen {words}.").format(words=words),
-        _("It knows these {count}: {known}. The picture still shows the last valid input.").format(
-            count=len(problem.known), known=known
-        ),
+    known, words = task(model).words.words, str(problem)
+    if isinstance(problem, UnknownWords):
+        unknown = ", ".join(f"“{visible(word[:40])}”" for word in problem.unknown[:8])
+        words = _("The model has never seen {words}.").format(words=unknown)
+    return words, _("It knows these {count}: {known}. The picture still shows the last valid input.").format(
+        count=len(known), known=", ".join(visible(word) for word in known)
     )
 
 
-def choose_change(model: str) -> Change:
+def choose_change(model: str, text: str) -> Change:
     """What is done to the model, in the sidebar."""
     everything = models.heads(model)
     names = {f"{layer}.{head}": (layer, head) for layer, head in everything}
-    state.page_setting("trained_removed", "", _names)
+    state.page_setting("trained_removed", "", removed_of)
     gone = [names[one] for one in st.session_state["trained_removed"].split() if one in names]
     st.session_state["trained_working"] = [one for one in everything if one not in gone]
-    choice("trained_mask", models.OWN, models.MASKS)
-    state.page_setting("trained_temperature", 1.0, _temperature)
+    state.page_setting("trained_temperature", 1.0, temperature_of)
     with st.sidebar:
         st.markdown(f"**{_('Change the model')}**")
         st.pills(
@@ -118,34 +98,38 @@ def choose_change(model: str) -> Change:
             on_change=_keep_removed,
             args=(model,),
         )
-        st.selectbox(
-            _("Mask: what the words of your text may see"),
-            models.MASKS,
-            key="trained_mask",
-            format_func=models.mask_title,
-        )
+        chosen = {layer: _choose_mask(model, layer) for layer in dict(everything)}
         st.slider(
             _("Temperature of all heads (1: as it was trained)"), *TEMPERATURES, step=0.1, key="trained_temperature"
         )
-        made = forced()
+        made = trained_patch.patches(model, text)
         if made:
-            st.caption(_("Looks made by hand: {count}").format(count=len(made)))
+            st.caption(_("Heads with weights set by hand: {count}").format(count=len(made)))
         st.button(_("Undo all changes"), on_click=undo, width="stretch")
-    return models.change_of(
-        model, frozenset(gone), st.session_state["trained_mask"], st.session_state["trained_temperature"], made
+    removed, temperature = st.session_state["trained_removed"], st.session_state["trained_temperature"]
+    return change_of(model, removed, chosen, temperature, format_patches(made))
+
+
+def _choose_mask(model: str, layer: str) -> str:
+    """The mask of one layer, by name; an older link names one for all layers that read the text."""
+    key, options = f"trained_mask_{layer}", (models.OWN, *models.masks(model, layer))
+    old = st.query_params.get("trained_mask")
+    if old in options and layer not in ("decoder1", "cross1") and key not in st.session_state:
+        st.session_state[key] = old
+    choice(key, models.OWN, options)
+    mask = str(
+        st.selectbox(
+            models.mask_label(layer), options, key=key, format_func=lambda name: models.mask_title(name, layer)
+        )
     )
-
-
-def _temperature(text: str) -> float:
-    if not text.replace(".", "", 1).isdecimal() or not TEMPERATURES[0] <= float(text) <= TEMPERATURES[1]:
-        raise ValueError(f"{text[:40]!r}: allowed are numbers from {TEMPERATURES[0]} to {TEMPERATURES[1]}")
-    return round(float(text), 1)
-
-
-def _names(text: str) -> str:
-    if not all(part.replace(".", "").isalnum() for part in text.split()):
-        raise ValueError(f"{text[:40]!r}: allowed are layer.head")
-    return " ".join(text.split()[:32])
+    if models.later_only(layer, mask):
+        st.caption(
+            _(
+                "While the model writes, nothing later is there yet: the answer stays as it is. Only what is right "
+                "“given the right words so far” can change."
+            )
+        )
+    return mask
 
 
 def _keep_removed(model: str) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from attention_core.masks import Causal, Full, Mask, Window
 from attention_core.trained import SHIPPED, Answer, Change, Measured, answer, load_shipped, measure, task
 from attention_core.trained.batch import Batch
+from attention_core.trained.patch_edit import without_rows
 from attention_core.trained.shipped import shipped_facts
 from attention_core.trained.vocabulary import MARKS
 from playground.i18n import _
@@ -15,7 +16,6 @@ from playground.i18n import _
 HELD_OUT = 64  # samples that each change is measured on, at once
 SEED = 2
 OWN = "own"
-MASKS = (OWN, "full", "causal", "window", "itself")
 
 
 @dataclass(frozen=True)
@@ -75,19 +75,37 @@ def head_title(layer: str, head: int) -> str:
     return {
         "self1": _("Layer 1, head {head}"),
         "self2": _("Layer 2, head {head}"),
-        "encoder1": _("Encoder, head {head}"),
-        "decoder1": _("Decoder, head {head}"),
-        "cross1": _("Cross, head {head}"),
+        "encoder1": _("Encoder {head}"),
+        "decoder1": _("Decoder {head}"),
+        "cross1": _("Cross {head}"),
     }[layer].format(head=head + 1)
 
 
-def mask_title(name: str) -> str:
+def mask_label(layer: str) -> str:
+    """What stands over the choice of a layer's mask."""
+    return {
+        "self1": _("Mask of layer 1: what a word may see"),
+        "self2": _("Mask of layer 2: what a word may see"),
+        "encoder1": _("Mask of the encoder: what a word of the source may see of the source"),
+        "decoder1": _("Mask of the decoder: what a place may see of what is written"),
+        "cross1": _("Mask of the cross-attention: what a place may see of the source"),
+    }[layer]
+
+
+def mask_title(name: str, layer: str) -> str:
     """What a choice of mask is called."""
+    if layer == "cross1":
+        return {
+            OWN: _("As it was trained: the whole source"),
+            "causal": _("No later place than its own"),
+            "window": _("Two places to each side"),
+            "itself": _("Its own place alone"),
+        }[name]
     return {
         OWN: _("As it was trained"),
         "full": _("Everything visible"),
         "causal": _("Causal: nothing later"),
-        "window": _("Only two places to each side"),
+        "window": _("Itself and the two before") if layer == "decoder1" else _("Two places to each side"),
         "itself": _("Only itself"),
     }[name]
 
@@ -97,22 +115,30 @@ def heads(model: str) -> list[tuple[str, int]]:
     return [(layer, head) for layer, count in load_shipped(model).heads().items() for head in range(count)]
 
 
-def masked_layers(model: str) -> tuple[str, ...]:
-    """The layers that another mask is for: those in which the text that was typed reads itself."""
-    return ("encoder1",) if task(model).writes else tuple(load_shipped(model).heads())
-
-
-def change_of(
-    model: str,
-    removed: frozenset[tuple[str, int]],
-    mask: str,
-    temperature: float,
-    forced: tuple[tuple[str, int, int, int], ...],
-) -> Change:
-    """The change that the page's controls ask for."""
+def masks(model: str, layer: str) -> dict[str, Mask]:
+    """The masks that a layer can be given in place of its own, by name."""
+    later = load_shipped(model).shape.causal if layer != "encoder1" else False
     found: dict[str, Mask] = {"full": Full(), "causal": Causal(), "window": Window(3), "itself": Window(1)}
-    masks = () if mask == OWN else tuple((layer, found[mask]) for layer in masked_layers(model))
-    return Change(removed, masks, temperature, forced)
+    if layer == "decoder1" or (later and layer != "cross1"):
+        found["window"] = Window(3) & Causal()
+    # What would be the layer's own mask again is no choice.
+    del found["full" if layer == "cross1" or not later else "causal"]
+    return found
+
+
+def later_only(layer: str, mask: str) -> bool:
+    """Whether this choice opens or shuts later words of a layer that writes: then there is nothing there to see."""
+    return layer == "decoder1" and mask in ("full", "causal")
+
+
+def one_length(model: str) -> bool:
+    """Whether all its texts are of one length, with the same place asking for the same: a map fits them all."""
+    return task(model).whole and not task(model).writes
+
+
+def measurable(model: str, change: Change) -> Change:
+    """What of a change can be tried on other sentences: rows by hand belong to one, unless all are of one length."""
+    return change if one_length(model) else replace(change, patches=without_rows(change.patches))
 
 
 @lru_cache(maxsize=64)

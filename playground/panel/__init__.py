@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Any
 
+import numpy as np
 import streamlit as st
 
 from playground.assets import addresses
@@ -70,6 +71,8 @@ def heatmap(
     on_cell: Callable[[Cell], None] | None = None,
     brush: int = 1,
     on_paint: Callable[[Grid], None] | None = None,
+    painted_now: Grid | None = None,
+    steps: tuple[str, str] = ("mask_undo", "mask_redo"),
 ) -> None:
     """Draw a heatmap in place. `on_cell` is called, before the next run, with the cell that was clicked.
 
@@ -77,7 +80,8 @@ def heatmap(
     `LARGE` cells only while the panel is near the screen. Where the figure draws several cells as one the note says so,
     and `on_cell` is given a row and column of the picture. Panels of one `group` mark the same open `cell`. `twins`
     says that queries and keys are the same tokens. With `on_paint` cells can be painted, `brush` of them wide, and the
-    whole grid comes back after each stroke.
+    whole grid comes back after each stroke. What is painted is the picture itself, or `painted_now`, where the picture
+    shows what comes of it. `steps` are the keys of the buttons that Ctrl+Z and Ctrl+Y press.
     """
 
     def said(name: str) -> Any:
@@ -116,7 +120,7 @@ def heatmap(
         "selectable": on_cell is not None,
         "narrow": bool(st.session_state.get("narrow")),
         "words": _words(),
-        "paint": {"serial": serial_of(said("mask")), "brush": brush} if on_paint else None,
+        "paint": _paint(serial_of(said("mask")), brush, painted_now, steps) if on_paint else None,
     }
 
     def clicked() -> None:
@@ -146,6 +150,11 @@ def heatmap(
         on_narrow_change=seen,
         on_mask_change=painted,
     )
+
+
+def _paint(serial: int, brush: int, grid: Grid | None, steps: tuple[str, str]) -> dict[str, Any]:
+    cells = None if grid is None else np.array(grid, dtype=np.float32)  # (row, col)
+    return {"serial": serial, "brush": brush, "grid": cells, "steps": {"z": steps[0], "y": steps[1]}}
 
 
 def painted_grid(key: str) -> tuple[int, Grid | None]:

@@ -53,6 +53,10 @@ export class Heatmap {
       this.painter ??= new Painter(this);
       this.stage.classList.add("ap-paintable");
       if (!this.painter.adopt(payload)) return; // a picture of a mask that has been painted over since
+    } else if (this.painter) {
+      this.painter.remove();
+      this.painter = undefined;
+      this.stage.classList.remove("ap-paintable");
     }
     this.payload = payload;
     if (fresh) enqueue(this);
@@ -230,7 +234,7 @@ export class Heatmap {
   // A forbidden cell is a gap in the picture; so is a number that is none, and those are listed by name.
   value({ block, row, col }) {
     const { figure, meta } = this.payload;
-    if (this.painter) return Number(this.painter.grid[row][col]); // what was painted, before Python has answered
+    if (this.painter && meta.kind === "mask") return Number(this.painter.grid[row][col]); // what was painted, before Python has answered
     const odd = meta.nonfinite.find((one) => one.head === block.head && one.row === row && one.col === col);
     return odd ? odd.value : figure.data[0].z[block.y0 + row][block.x0 + col];
   }

@@ -1,9 +1,9 @@
-// Painting on a mask: strokes, whole rows and columns. What is painted is drawn at once over the heatmap; Python gets
-// the whole mask at the end of a stroke, not the stroke: so none is lost if the next one ends before Python answers.
+// Painting on a mask, or on weights: strokes, whole rows and columns. What is painted is drawn at once over the heatmap;
+// Python gets the whole grid at the end of a stroke, not the stroke: so none is lost if the next one ends before Python
+// answers. On weights the grid comes beside the picture, and a forbidden cell takes no paint.
 
 const SVG = "http://www.w3.org/2000/svg";
 const GREY = "rgb(128,132,142)"; // as in attention_viz/colors.py
-const STEPS = { z: "mask_undo", y: "mask_redo" }; // the page's buttons that the keys press
 
 export class Painter {
   constructor(view) {
@@ -21,10 +21,11 @@ export class Painter {
     const { meta, figure } = payload;
     this.serial = payload.paint.serial;
     this.brush = payload.paint.brush;
+    this.steps = payload.paint.steps; // the page's buttons that Ctrl+Z and Ctrl+Y press
     const { x0, y0 } = meta.blocks[0];
-    this.grid = Array.from({ length: meta.rows }, (_, i) =>
-      Array.from({ length: meta.cols }, (_, j) => figure.data[0].z[y0 + i][x0 + j] === 1),
-    );
+    const cells = Array.from({ length: meta.rows }, (_, i) => figure.data[0].z[y0 + i].subarray(x0, x0 + meta.cols));
+    this.closed = cells.map((row) => Array.from(row, Number.isNaN));
+    this.grid = (payload.paint.grid ?? cells).map((row) => Array.from(row, (cell) => cell === 1));
     return true;
   }
 
@@ -75,7 +76,7 @@ export class Painter {
 
   // A whole row or column: forbidden if all of it is allowed, else allowed.
   flip(cells) {
-    const inside = cells.filter(([row, col]) => row < this.grid.length && col < this.grid[0].length);
+    const inside = cells.filter(([row, col]) => this.takes(row, col));
     this.stroke = !inside.every(([row, col]) => this.grid[row][col]);
     for (const [row, col] of inside) this.put(row, col);
     this.draw();
@@ -100,8 +101,12 @@ export class Painter {
     for (const r of this.span(row)) for (const c of this.span(col)) this.put(r, c);
   }
 
+  takes(row, col) {
+    return row < this.grid.length && col < this.grid[0].length && !this.closed[row][col];
+  }
+
   put(row, col) {
-    if (row >= this.grid.length || col >= this.grid[0].length) return;
+    if (!this.takes(row, col)) return;
     this.grid[row][col] = this.stroke;
     this.fresh.set(`${row} ${col}`, [row, col, this.stroke]);
   }
@@ -114,14 +119,18 @@ export class Painter {
   draw() {
     const { overlay, payload, colours } = this.view;
     if (!overlay.area) return;
-    this.dress(overlay, colours, payload.meta.colorscales[colours.dark ? "dark" : "light"]);
+    this.dress(overlay, colours, payload.meta.colorscales[colours.dark ? "dark" : "light"], payload.meta.kind);
     overlay.painted([...this.fresh.values()], payload.meta.blocks[0]);
   }
 
   // Fresh cells look as the picture will have them: the colour of an open cell, the hatching of a shut one.
-  dress(overlay, { background }, scale) {
+  dress(overlay, { background }, scale, kind) {
     overlay.allowed.style.fill = scale[scale.length - 1][1];
     overlay.allowed.style.fillOpacity = 1;
+    if (kind !== "mask") {
+      overlay.forbidden.style.fill = scale[0][1];
+      return;
+    }
     if (this.paper === background) return;
     this.paper = background;
     this.hatch?.remove();
@@ -140,9 +149,9 @@ export class Painter {
     if (!(event.ctrlKey || event.metaKey) || event.altKey) return;
     if (event.composedPath()[0].closest?.("input, textarea, [contenteditable='true']")) return;
     const key = event.key.toLowerCase() === "z" && event.shiftKey ? "y" : event.key.toLowerCase();
-    if (!STEPS[key]) return;
+    if (!this.steps?.[key]) return;
     event.preventDefault();
-    this.presses.push(STEPS[key]);
+    this.presses.push(this.steps[key]);
     this.press();
   }
 
@@ -161,6 +170,8 @@ export class Painter {
   }
 
   remove() {
+    this.fresh.clear();
+    this.view.overlay.painted([]);
     clearTimeout(this.pressed);
     window.removeEventListener("keydown", this.step);
   }

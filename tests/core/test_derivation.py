@@ -19,6 +19,8 @@ from attention_core.masks import Causal, Explicit, Window
 from attention_core.modules import MultiHeadAttention
 from attention_core.positions import RoPE
 from attention_core.trace import AttentionTrace
+from attention_core.trained import Patch
+from attention_core.trained.patch import overwrite, patched
 
 CLOSE = {"rel": 1e-12, "abs": 1e-12}
 # Widths are distinct primes where they may be, and d_k is odd, so that swapped axes cannot hide.
@@ -535,6 +537,30 @@ def test_unknown_fields_and_steps_name_what_there_is() -> None:
         derive(traced("self"), "raw_scores", row=0, col=0).step("sum")
 
 
+def with_weights_set() -> AttentionTrace:
+    """A trace in which the second row of the first head looks at the first token alone."""
+    plain = traced("bias")
+    return overwrite(plain, *patched(plain.heads.weights, plain.heads.allowed, [Patch("", 0, rows=((1, (1,)),))]))
+
+
+def test_weights_that_were_set_count_in_place_of_those_that_were_computed() -> None:
+    trace, plain = with_weights_set(), traced("bias")
+    v = plain.heads.v[0, 0, 0]
+    found = derive(trace, "weights", row=1, col=0)
+    assert found.step("contribution").vector == pytest.approx(v.tolist(), **CLOSE)
+    assert found.step("context").vector == pytest.approx(v.tolist(), **CLOSE)
+    assert found.step("by_hand").value == 1.0
+    assert "was set to 1; the head itself computed" in found.sentence.text()
+    untouched = derive(trace, "weights", row=0, col=0)
+    assert untouched.sentence.text() == derive(plain, "weights", row=0, col=0).sentence.text()
+    assert [step.substituted for step in untouched.steps] == [
+        step.substituted for step in derive(plain, "weights", row=0, col=0).steps
+    ]
+    context = derive(trace, "context", row=1, col=0)
+    assert context.value == pytest.approx(float(v[0]), **CLOSE)
+    assert context.steps[0].recomputed() == pytest.approx(context.value, **CLOSE)
+
+
 def test_every_title_and_note_is_used_and_every_sentence_can_be_said() -> None:
     titles, notes, sentences = set(), set(), set()
     for name in CASES:
@@ -545,6 +571,10 @@ def test_every_title_and_note_is_used_and_every_sentence_can_be_said() -> None:
                 notes |= {step.note.key for step in found.steps if step.note}
                 sentences.add(found.sentence.key)
                 assert "{" not in found.sentence.text()
+    found = derive(with_weights_set(), "dropped_weights", row=1, col=0)
+    titles |= {step.key for step in found.steps}
+    notes |= {step.note.key for step in found.steps if step.note}
+    sentences.add(found.sentence.key)
     assert set(TITLES) == titles
     elsewhere = {"score_unknown", "no_weights", "no_direction"}
     assert set(NOTES) - notes <= elsewhere

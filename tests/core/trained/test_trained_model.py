@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from attention_core.masks import Causal, Full, Window
-from attention_core.trained import Change, answer, measure, task
+from attention_core.trained import Change, Patch, answer, measure, task
 from attention_core.trained.measure import alignment_of, previous_token_score
 from attention_core.trained.vocabulary import BEGIN, PAD
 from attention_core.trained.writer import Writer
@@ -115,7 +115,7 @@ def test_a_head_that_is_taken_out_adds_its_bias_alone() -> None:
             torch.testing.assert_close(trace.output, difference, atol=1e-5, rtol=1e-5)
 
 
-def test_temperature_mask_and_a_forced_look() -> None:
+def test_temperature_mask_and_a_look_by_hand() -> None:
     one = task("reversal")
     model = one.build(7)
     batch = one.batch("test", 2)
@@ -127,12 +127,12 @@ def test_temperature_mask_and_a_forced_look() -> None:
     causal = model.run(batch.source, change=near).traces["self1"].heads.weights
     assert causal[0, 0, 9].nonzero().flatten().tolist() == [7, 8, 9]
     assert causal[0, 0, 0].tolist() == [1.0] + 9 * [0.0]
-    forced = (
-        model.run(batch.source, change=Change(forced=(("self1", 0, 4, 2),))).traces["self1"].heads.weights
-    )
-    assert forced[0, 0, 4].tolist() == [0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
-    torch.testing.assert_close(forced[:, :, 5], plain.weights[:, :, 5])
-    beyond = Change(forced=(("self1", 3, 0, 0), ("self1", 0, 99, 0), ("self9", 0, 0, 0)))
+    look = Change(patches=(Patch("self1", 0, rows=((4, (0, 0, 10_000)),)),))
+    forced = model.run(batch.source, change=look).traces["self1"].heads
+    assert forced.dropped_weights[0, 0, 4].tolist() == [0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
+    torch.testing.assert_close(forced.dropped_weights[:, :, 5], plain.weights[:, :, 5])
+    torch.testing.assert_close(forced.weights, plain.weights)
+    beyond = Change(patches=(Patch("self1", 3, "same"), Patch("self1", 0, rows=((99, (1,)),)), Patch("self9", 0)))
     torch.testing.assert_close(model.run(batch.source, change=beyond).logits, model.run(batch.source).logits)
     with pytest.raises(ValueError, match="temperature=0"):
         Change(temperature=0.0)
