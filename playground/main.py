@@ -7,6 +7,7 @@ from pathlib import Path
 import streamlit as st
 
 from playground.i18n import _
+from playground.service.rerun import watched
 
 PAGES = Path(__file__).parent.parent / "pages"
 
@@ -39,7 +40,9 @@ def main() -> None:
         ]
         for section, entries in pages().items()
     }
-    st.navigation(sections, position="top").run()
+    page = st.navigation(sections, position="top")
+    with watched(page.url_path or "playground"):
+        page.run()
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from starlette.routing import Route
 
 from playground.assets import served
 from playground.downloads import Refused, build
+from playground.service import health
 
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -46,4 +47,10 @@ def download(request: Request) -> Response:
     )
 
 
-ROUTES = [Route("/assets/{digest}/{name}", asset), Route("/download/{name}", download)]
+ROUTES = [
+    Route("/assets/{digest}/{name}", asset),
+    Route("/download/{name}", download),
+    Route("/healthz", health.healthz),
+    Route("/readyz", health.readyz),
+    Route("/metrics", health.numbers),
+]
