@@ -14,6 +14,8 @@ from attention_core.trace import AttentionTrace
 from attention_viz.export import html_page, trace_json, trace_npz
 from attention_viz.tables import to_csv
 from playground import compute, state
+from playground.service.cost import Cost, trace_numbers, weigh_writing
+from playground.service.gate import gate
 from playground.settings import limits
 
 
@@ -62,9 +64,16 @@ def build(name: str, query: Mapping[str, str]) -> File:
         raise Refused(str(problem)) from problem
     if name in WHOLE:
         media_type, make = WHOLE[name]
-        return File(name, media_type, make(trace, experiment))
+        with gate().turn(_weigh(name, experiment)):
+            return File(name, media_type, make(trace, experiment))
     field, dot, kind = name.rpartition(".")
     if dot and kind == "csv" and field in trace.fields():
         return File(name, "text/csv; charset=utf-8", to_csv(trace, field).encode())
     allowed = ", ".join([*WHOLE, *(f"{field}.csv" for field in trace.fields())])
     raise Refused(f"there is no file {name!r}; allowed are {allowed}")
+
+
+def _weigh(name: str, experiment: Experiment) -> Cost:
+    """What writing a file costs: those that hold every tensor may be large."""
+    form = {"trace.json": "json", "attention.html": "json", "trace.npz": "npz"}.get(name)
+    return weigh_writing(trace_numbers(experiment), form) if form else Cost(0, 0)

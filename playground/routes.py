@@ -12,6 +12,10 @@ from starlette.routing import Route
 from playground.assets import served
 from playground.downloads import Refused, build
 from playground.service import health
+from playground.service.api_routes import API_ROUTES
+from playground.service.gate import Busy
+from playground.service.served import route
+from playground.service.work import workers
 
 FOREVER = "public, max-age=31536000, immutable"
 
@@ -34,6 +38,8 @@ def download(request: Request) -> Response:
         file = build(request.path_params["name"], dict(request.query_params))
     except Refused as refusal:
         return PlainTextResponse(str(refusal), status_code=400)
+    except Busy as busy:
+        return PlainTextResponse(str(busy), status_code=503, headers={"Retry-After": "10"})
     return Response(
         file.body,
         media_type=file.media_type,
@@ -47,9 +53,14 @@ def download(request: Request) -> Response:
     )
 
 
+async def _download(request: Request) -> Response:
+    return await workers().run(lambda: download(request))
+
+
 ROUTES = [
     Route("/assets/{digest}/{name}", asset),
-    Route("/download/{name}", download),
+    route("/download/{name}", _download, "GET"),
+    *API_ROUTES,
     Route("/healthz", health.healthz),
     Route("/readyz", health.readyz),
     Route("/metrics", health.numbers),

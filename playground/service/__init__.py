@@ -1,1 +1,1 @@
-"""What a hosted demo needs beside the pages: limits on load, an interface for programs, health, numbers, logs, headers."""
+"""What a hosted demo needs beside its pages: turns, an interface for programs, health, numbers, logs, headers."""

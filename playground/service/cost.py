@@ -28,10 +28,6 @@ class Cost:
     work: int
     memory: int
 
-    def __add__(self, other: Cost) -> Cost:
-        """Both, one after the other, the first result kept."""
-        return Cost(self.work + other.work, self.memory + other.memory)
-
 
 def weigh(experiment: Experiment) -> Cost:
     """An upper estimate of computing the trace of `experiment`; only its tokens are counted, nothing is computed.
@@ -41,7 +37,7 @@ def weigh(experiment: Experiment) -> Cost:
     True
     """
     widths = experiment.widths
-    queries, keys = len(experiment.tokens()), len(experiment.source_tokens())
+    queries, keys = (max(1, len(tokens)) for tokens in (experiment.tokens(), experiment.source_tokens()))
     parameters = sum(
         parameter_count(
             widths.d_model,
