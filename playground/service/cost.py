@@ -79,11 +79,12 @@ def trace_numbers(experiment: Experiment) -> int:
     widths = experiment.widths
     queries, keys = len(experiment.tokens()), len(experiment.source_tokens())
     heads, d_model = widths.num_heads, widths.d_model
+    output = max(d_model, heads * widths.d_v)  # without W_O the heads stay side by side
     by_score = (SCORE_FIELDS + 1) * heads * queries * keys
-    by_query = queries * (4 * d_model + 2 * heads * (widths.d_k + widths.d_v))
-    by_key = keys * (3 * d_model + heads * (2 * widths.d_k + widths.d_v))
-    added = heads * queries * max(d_model, heads * widths.d_v)
-    parameters = d_model * heads * (2 * widths.d_k + 2 * widths.d_v) + 4 * d_model
+    by_query = queries * (3 * d_model + 2 * heads * (widths.d_k + widths.d_v) + output)
+    by_key = keys * (4 * d_model + heads * (2 * widths.d_k + widths.d_v))
+    added = heads * queries * output
+    parameters = (d_model + 1) * heads * (2 * widths.d_k + widths.d_v) + (heads * widths.d_v + 1) * d_model
     return by_score + by_query + by_key + added + parameters
 
 
