@@ -40,7 +40,9 @@ def content_security_policy() -> str:
         for name, sources in {
             "default-src": ["'none'"],
             # blob: Streamlit hands the few lines that load the panel to the browser as a blob.
-            "script-src": ["'self'", "blob:", *_inline_script_hashes()],
+            # 'wasm-unsafe-eval': its protobuf library (long.js) multiplies 64-bit numbers in WebAssembly; no JavaScript
+            # can be made from text by this.
+            "script-src": ["'self'", "blob:", "'wasm-unsafe-eval'", *_inline_script_hashes()],
             # 'unsafe-inline': Streamlit (emotion), Plotly and KaTeX write style elements and attributes as they draw.
             "style-src": ["'self'", "'unsafe-inline'"],
             # data: and blob: icons in style sheets, and the picture that "Save as PNG" draws through.

@@ -1,7 +1,7 @@
 """A server on a machine with a full disk and no home: it serves every page under its policy, and its log is discreet.
 
-No regular file can grow in this process (RLIMIT_FSIZE is 0), and home and temporary folder are no folders: whoever
-writes a cache, a lock or a compiled module on the way gets an error, and nothing may come of it.
+No regular file can grow in this process (RLIMIT_FSIZE is 0), home and temporary folder do not exist: whoever writes a
+cache, a lock or a compiled module on the way gets an error, and nothing may come of it.
 """
 
 from __future__ import annotations
@@ -22,7 +22,6 @@ from urllib.parse import quote, urlencode
 import pytest
 from playwright.sync_api import Browser
 
-from playground.main import pages
 from tests import serving
 from tests.browser.reading import settled
 
@@ -33,17 +32,18 @@ resource = pytest.importorskip("resource", reason="limits on a process are set i
 class Server:
     """The app in a process that can write to nothing but its standard streams."""
 
-    def __init__(self) -> None:
+    def __init__(self, nowhere: Path) -> None:
         port = serving.free_port()
         self.address = f"http://127.0.0.1:{port}"
-        nowhere = {"HOME": "/dev/null/home", "TMPDIR": "/dev/null/temporary", "XDG_CACHE_HOME": "/dev/null/cache"}
+        self.nowhere = nowhere
+        folders = {name: str(nowhere / name.lower()) for name in ("HOME", "TMPDIR", "XDG_CACHE_HOME")}
         options = [f"--server.port={port}", "--server.address=127.0.0.1"]
         self.process = subprocess.Popen(
             [sys.executable, "-m", "streamlit", "run", "app.py", *options],
             cwd=serving.ROOT,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,
-            env={**os.environ, **nowhere},
+            env={**os.environ, **folders},
             preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0)),
         )
         self.log: list[str] = []
@@ -87,8 +87,8 @@ class Server:
 
 
 @pytest.fixture(scope="module")
-def server() -> Iterator[Server]:
-    found = Server()
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    found = Server(tmp_path_factory.mktemp("operation") / "nowhere")
     try:
         found.readiness = found.wait_until_ready()  # type: ignore[attr-defined]
         yield found
@@ -116,13 +116,12 @@ def test_pages_policy_log_and_disk(server: Server, chromium: Browser) -> None:
     page.on("console", lambda said: "Content Security Policy" in said.text and complaints.append(said.text[:300]))
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
 
-    for section in pages().values():
-        for name, _ in section:
-            query = urlencode({"text": f"one two {SECRET} four", "heads": "2", "width": "12", "utm": SECRET})
-            page.goto(f"{server.address}/{name}?{query}")
-            page.wait_for_selector("h1, h2, .ap-heatmap[data-painted]")
-            settled(page)
-            assert page.locator(".stException").count() == 0, name
+    for name in sorted(script.stem for script in (serving.ROOT / "pages").glob("*.py")):
+        query = urlencode({"text": f"one two {SECRET} four", "heads": "2", "width": "12", "utm": SECRET})
+        page.goto(f"{server.address}/{name}?{query}")
+        page.wait_for_selector("h1, h2, .ap-heatmap[data-painted]")
+        settled(page)
+        assert page.locator(".stException").count() == 0, name
     # Something typed, wrong input, and the picture that "Save as PNG" makes.
     page.goto(server.address)
     page.wait_for_selector(".st-key-hero .ap-heatmap[data-painted]")
@@ -130,9 +129,8 @@ def test_pages_policy_log_and_disk(server: Server, chromium: Browser) -> None:
     page.get_by_label("Sentence", exact=True).fill(f"a b {SECRET}")
     page.wait_for_url(lambda url: SECRET in url)
     settled(page)
-    page.locator(".st-key-hero .ap-heatmap").hover()
     with page.expect_download() as download:
-        page.locator(".st-key-hero .ap-tools").get_by_title("Save as PNG picture").click()
+        page.locator(".st-key-hero .ap-tools").get_by_text("PNG", exact=True).click()
     assert download.value.suggested_filename.endswith(".png")
     sessions = next(line for line in server.ask("/metrics")[1].splitlines() if line.startswith("attention_sessions "))
     assert sessions == "attention_sessions 1.0"
@@ -163,6 +161,7 @@ def test_pages_policy_log_and_disk(server: Server, chromium: Browser) -> None:
     assert all(event["ms"] >= 0 for event in events if event.get("event") == "rerun")
     assert not [event for event in events if event.get("level") == "error"]
     assert files() == before
+    assert not server.nowhere.exists()
 
 
 def test_it_was_not_ready_before_it_was(server: Server) -> None:
