@@ -86,14 +86,20 @@ def install() -> None:
     _LOG.handlers, _LOG.propagate = [handler], False
     logging.setLogRecordFactory(_record)
     logging.captureWarnings(True)
-    root = logging.getLogger()
-    root.handlers = [handler]
+    logging.getLogger().handlers = [handler]
+    adopt()
+    sys.excepthook = _uncaught
+    threading.excepthook = _uncaught_in_a_thread
+
+
+def adopt() -> None:
+    """Let every logger there is write through ours: called again after the imports, for those made meanwhile."""
+    if plain_logs():
+        return
     for name in list(logging.Logger.manager.loggerDict):
         logger = logging.getLogger(name)
         if name != NAME and logger.handlers:
             logger.handlers, logger.propagate = [], True
-    sys.excepthook = _uncaught
-    threading.excepthook = _uncaught_in_a_thread
 
 
 def _uncaught(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:

@@ -80,10 +80,12 @@ def test_other_packages_tell_where_not_what(log: Log) -> None:
     """Streamlit logs an exception of a page with its message, and that names the value."""
     from streamlit.error_util import handle_uncaught_app_exception
 
+    logs.adopt()
     try:
         fail()
     except ValueError as problem:
         handle_uncaught_app_exception(problem)
+    logs.adopt()
     logging.getLogger("uvicorn.error").warning("Invalid request: %s", SECRET)
     logging.getLogger("somebody").error(f"what about {SECRET}")
     warnings.warn(f"{SECRET} is deprecated", stacklevel=1)
