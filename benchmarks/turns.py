@@ -1,7 +1,7 @@
 """What taking turns is worth: a small visitor among large ones, with turns and without, side by side in one run.
 
 `python -m benchmarks.turns`. Four visitors compute and draw 512 tokens with 12 heads without pause, each time with
-another seed; one visitor computes and draws 16 tokens with 4 heads. Printed: how long the small one waits for a picture.
+another seed; one visitor computes and draws 16 tokens with 4 heads. Printed: how long the small one waits for it.
 """
 
 from __future__ import annotations

@@ -40,6 +40,7 @@ def watched(page: str) -> Iterator[None]:
         except Busy as busy:
             outcome = "busy"
             panel.statement("busy", busy_words(busy), alert=True)
+            st.button(_("Try again"), key="try_again")  # any rerun does: the address still says what was wanted
         except Exception as problem:
             outcome = "failed"
             logs.failure("failed", problem, page=page)
