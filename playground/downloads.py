@@ -14,8 +14,10 @@ from attention_core.trace import AttentionTrace
 from attention_viz.export import html_page, trace_json, trace_npz
 from attention_viz.tables import to_csv
 from playground import compute, state
+from playground.service import metrics
 from playground.service.cost import Cost, trace_numbers, weigh_writing
 from playground.service.gate import gate
+from playground.service.settings import service
 from playground.settings import limits
 
 
@@ -44,6 +46,8 @@ WHOLE: dict[str, tuple[str, Maker]] = {
     ),
     "experiment.json": ("application/json", lambda trace, experiment: experiment.to_json().encode()),
 }
+
+_FORMS = {"trace.json": "json", "attention.html": "html", "trace.npz": "npz"}  # those that hold every tensor
 
 
 def link(name: str, experiment: Experiment | None = None) -> str:
@@ -74,6 +78,14 @@ def build(name: str, query: Mapping[str, str]) -> File:
 
 
 def _weigh(name: str, experiment: Experiment) -> Cost:
-    """What writing a file costs: those that hold every tensor may be large."""
-    form = {"trace.json": "json", "attention.html": "json", "trace.npz": "npz"}.get(name)
-    return weigh_writing(trace_numbers(experiment), form) if form else Cost(0, 0)
+    """What writing a file costs; Refused where it would hold more numbers than a file may here."""
+    form = _FORMS.get(name)
+    if form is None:
+        return Cost(0, 0)
+    numbers, settings = trace_numbers(experiment), service()
+    limit, most = ("npz_numbers", settings.npz_numbers) if form == "npz" else ("json_numbers", settings.json_numbers)
+    if numbers > most:
+        metrics.REFUSALS.labels("limit").inc()
+        hint = "" if form == "npz" else "; trace.npz holds the same in less"
+        raise Refused(f"{name} would hold some {numbers:,} numbers: the limit here ({limit}) is {most:,}{hint}")
+    return weigh_writing(numbers, form)

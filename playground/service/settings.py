@@ -26,8 +26,8 @@ class Service:
     cache_mb            MiB of traces kept for all visitors
     api_body_kb         KiB of a request's body
     api_requests        how many requests of programs and downloads are worked on at once; others are refused
-    json_numbers        the most numbers in an answer as JSON
-    npz_numbers         the most numbers in an answer as NPZ
+    json_numbers        the most numbers in an answer or a file as JSON, and in a page to keep
+    npz_numbers         the most numbers in an answer or a file as NPZ
     """
 
     heavy_ms: int = 40
@@ -39,7 +39,7 @@ class Service:
     cache_mb: int = 256
     api_body_kb: int = 1024
     api_requests: int = 8
-    json_numbers: int = 2**21
+    json_numbers: int = 2**23
     npz_numbers: int = 2**25
 
 

@@ -79,7 +79,7 @@ def test_double_the_tokens_is_four_times_the_scores() -> None:
     assert 3.2 < large / small < 4
 
 
-@pytest.mark.parametrize("form, work, memory", [("json", 40_000, 100_000), ("npz", 140_000, 8_000)])
+@pytest.mark.parametrize("form, work, memory", [("json", 60_000, 30_000), ("npz", 160_000, 8_000)])
 def test_writing(form: str, work: int, memory: int) -> None:
     cost = weigh_writing(1000, form)
     assert (cost.work, cost.memory) == (work, memory)

@@ -22,6 +22,7 @@ from attention_core.presets import DEFAULT
 from attention_viz import read_trace_json
 from playground import compute, downloads, routes
 from playground.downloads import Refused, build, link
+from playground.service.settings import Service
 from tests.ui.reading import expected, open_app, panel, panels
 
 WANTED = Experiment("one two <three>", 'fünf, =1+1 "x"', "cross", num_heads=2, d_model=12, d_k=5, d_v=7, seed=3)
@@ -184,3 +185,11 @@ def test_json_of_the_trace_is_json() -> None:
 
     masked = Experiment("a b c", mode="causal", num_heads=2, d_model=12)
     json.loads(build("trace.json", masked.to_query()).body, parse_constant=refuse)
+
+
+@pytest.mark.parametrize("name", ["trace.json", "attention.html", "trace.npz"])
+def test_a_file_that_would_be_too_large_is_refused_in_words(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "service", lambda: Service(json_numbers=1000, npz_numbers=1000))
+    with pytest.raises(Refused, match=rf"{name} would hold some [0-9,]+ numbers: the limit here .* is 1,000"):
+        build(name, QUERY)
+    assert build("weights.csv", QUERY).body and build("attention.py", QUERY).body
