@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from urllib.parse import urlencode
 
 from attention_core.experiment import Experiment
@@ -68,21 +69,21 @@ def build(name: str, query: Mapping[str, str]) -> File:
         raise Refused(str(problem)) from problem
     if name in WHOLE:
         media_type, make = WHOLE[name]
-        with gate().turn(_weigh(name, experiment)):
+        with gate().turn(_weigh(name, _FORMS.get(name), trace_numbers(experiment))):
             return File(name, media_type, make(trace, experiment))
     field, dot, kind = name.rpartition(".")
     if dot and kind == "csv" and field in trace.fields():
-        return File(name, "text/csv; charset=utf-8", to_csv(trace, field).encode())
+        with gate().turn(_weigh(name, "csv", prod(trace.shape(field)))):
+            return File(name, "text/csv; charset=utf-8", to_csv(trace, field).encode())
     allowed = ", ".join([*WHOLE, *(f"{field}.csv" for field in trace.fields())])
     raise Refused(f"there is no file {name!r}; allowed are {allowed}")
 
 
-def _weigh(name: str, experiment: Experiment) -> Cost:
+def _weigh(name: str, form: str | None, numbers: int) -> Cost:
     """What writing a file costs; Refused where it would hold more numbers than a file may here."""
-    form = _FORMS.get(name)
     if form is None:
         return Cost(0, 0)
-    numbers, settings = trace_numbers(experiment), service()
+    settings = service()
     limit, most = ("npz_numbers", settings.npz_numbers) if form == "npz" else ("json_numbers", settings.json_numbers)
     if numbers > most:
         metrics.REFUSALS.labels("limit").inc()

@@ -18,7 +18,7 @@ class Asking:
 
     `visitor` only has to be the same for the same visitor. `say_place` is called while waiting, about four times a
     second, with 1 for the next one; it may raise to give the wait up. With `until_end` a turn is kept until that
-    stack is closed: drawing what is large costs more than computing it.
+    stack is closed, and a refusal too: drawing what is large costs more than computing it.
     """
 
     visitor: str = ""

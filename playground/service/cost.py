@@ -15,8 +15,8 @@ PER_TOKEN = 20_000  # cutting it out, seeding a generator for its vector
 PER_SCORE = 10  # all passes over a score: scale, mask, softmax, dropout
 PER_TANH = 11  # one number inside the additive score
 PER_RELATIVE = 8  # one score that a scheme of relative positions changes
-PER_WRITTEN = {"json": 60, "npz": 160, "html": 800}
-BYTES_WRITTEN = {"json": 30, "npz": 8, "html": 70}  # at the peak; infinities go through Python objects
+PER_WRITTEN = {"json": 60, "npz": 160, "html": 800, "csv": 5000}
+BYTES_WRITTEN = {"json": 30, "npz": 8, "html": 70, "csv": 160}  # at the peak; infinities go through Python objects
 
 SCORE_FIELDS = 6  # raw, scaled, modified and masked scores, weights, dropped weights; and the mask, in bytes
 
@@ -89,7 +89,7 @@ def trace_numbers(experiment: Experiment) -> int:
 
 
 def weigh_writing(numbers: int, form: str) -> Cost:
-    """Writing so many numbers as "json", "npz" or "html".
+    """Writing so many numbers as "json", "npz", "html" or "csv".
 
     >>> weigh_writing(1000, "npz")
     Cost(work=160000, memory=8000)

@@ -143,7 +143,9 @@ class Gate:
 
     def _refusal(self, reason: str) -> Busy:
         metrics.REFUSALS.labels(reason).inc()
-        asking.now().refused = reason
+        who = asking.now()
+        if who.until_end is not None:
+            who.refused = reason
         return Busy(reason)
 
 

@@ -201,7 +201,7 @@ def test_a_fault_gives_the_turn_back() -> None:
 
 def test_who_was_refused_is_not_made_to_wait_again() -> None:
     gate = Gate(Service(queue_seconds=1))
-    with visitors(gate, "a"), asking(Asking("b")) as who:
+    with visitors(gate, "a"), ExitStack() as end, asking(Asking("b", until_end=end)) as who:
         with pytest.raises(Busy), gate.turn(HEAVY):
             pass
         waited = who.seconds_waited
