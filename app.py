@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import streamlit as st
+from starlette.middleware import Middleware
 
 from playground.routes import ROUTES
+from playground.service.headers import Headers
 from playground.warmup import lifespan
 
-app = st.App("playground/main.py", lifespan=lifespan, routes=ROUTES)
+app = st.App("playground/main.py", lifespan=lifespan, routes=ROUTES, middleware=[Middleware(Headers)])

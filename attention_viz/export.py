@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +22,10 @@ FORMAT, VERSION = "attention-trace", 1
 _NON_FINITE = {"NaN": np.nan, "Infinity": np.inf, "-Infinity": -np.inf}
 
 
-def trace_json(trace: AttentionTrace, experiment: Experiment | None = None) -> bytes:
-    """A trace as JSON: tokens, and every field and weight with its dims, shape, dtype and values.
+def trace_json(
+    trace: AttentionTrace, experiment: Experiment | None = None, names: Sequence[str] | None = None
+) -> bytes:
+    """A trace as JSON: tokens, and every field and weight (or those named) with its dims, shape, dtype and values.
 
     JSON has no NaN and no infinity: those values are the strings "NaN", "Infinity" and "-Infinity". float32
     values read back as the same float32. `read_trace_json` is the inverse.
@@ -40,7 +43,7 @@ def trace_json(trace: AttentionTrace, experiment: Experiment | None = None) -> b
             "dtype": str(array.dtype),
             "values": _values(array),
         }
-        for name, array in arrays(trace).items()
+        for name, array in arrays(trace, names).items()
     }
     content = {
         "format": FORMAT,
@@ -66,12 +69,12 @@ def read_trace_json(data: bytes | str) -> dict[str, Any]:
     return content
 
 
-def trace_npz(trace: AttentionTrace) -> bytes:
+def trace_npz(trace: AttentionTrace, names: Sequence[str] | None = None) -> bytes:
     """A trace as a compressed NPZ file, read with `numpy.load(file)`; no pickles.
 
-    An array a field, `tokens`, `source_tokens` and `head_names` as arrays of text, and in `about` a JSON
-    text with the same names exactly (numpy drops NUL at the end of a text), the dims of each field, the
-    score and its scale.
+    An array a field, or for each of those named; `tokens`, `source_tokens` and `head_names` as arrays of text, and in
+    `about` a JSON text with the same names exactly (numpy drops NUL at the end of a text), the dims of each
+    field, the score and its scale.
 
     >>> import io, torch
     >>> from attention_core.modules import MultiHeadAttention
@@ -79,30 +82,30 @@ def trace_npz(trace: AttentionTrace) -> bytes:
     >>> file["weights"].shape, file["tokens"].tolist()
     ((1, 2, 2, 2), ['0', '1'])
     """
-    fields = arrays(trace)
-    names = _about(trace)
+    fields = arrays(trace, names)
+    words = _about(trace)
     about = {
         "format": FORMAT,
         "version": VERSION,
-        **names,
+        **words,
         "dims": {name: trace.dims(name) for name in fields},
     }
     buffer = io.BytesIO()
     np.savez_compressed(
         buffer,
         allow_pickle=False,
-        tokens=np.array(names["tokens"], dtype=np.str_),
-        source_tokens=np.array(names["source_tokens"], dtype=np.str_),
-        head_names=np.array(names["head_names"], dtype=np.str_),
+        tokens=np.array(words["tokens"], dtype=np.str_),
+        source_tokens=np.array(words["source_tokens"], dtype=np.str_),
+        head_names=np.array(words["head_names"], dtype=np.str_),
         about=np.array(json.dumps(about)),
         **fields,
     )
     return buffer.getvalue()
 
 
-def arrays(trace: AttentionTrace) -> dict[str, NDArray[Any]]:
-    """Every field and every projection weight of a trace as a numpy array."""
-    names = (*trace.fields(), *trace.parameters())
+def arrays(trace: AttentionTrace, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
+    """Every field and projection weight of a trace as a numpy array, or those named: KeyError for another."""
+    names = (*trace.fields(), *trace.parameters()) if names is None else names
     return {name: np.ascontiguousarray(trace.field(name).detach().cpu().numpy()) for name in names}
 
 

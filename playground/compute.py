@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections import OrderedDict
 
 from attention_core.experiment import Experiment
 from attention_core.trace import AttentionTrace
+from playground.service import asking, metrics
+from playground.service.cost import weigh
+from playground.service.gate import gate
+from playground.service.settings import MEBIBYTE, service
 
 # A trace of 512 tokens and 12 heads weighs some 90 MB, one of 16 tokens some 200 KB; a class mostly looks at the
 # same few sentences. So the cache is bounded by bytes, not by entries, and is shared by all visitors.
-CACHE_BYTES = 256 * 2**20
+CACHE_BYTES = service().cache_mb * MEBIBYTE
 
 
 class TraceCache:
@@ -22,15 +27,28 @@ class TraceCache:
         self._traces: OrderedDict[Experiment, tuple[AttentionTrace, int]] = OrderedDict()
         self._lock = threading.Lock()
 
-    def run(self, experiment: Experiment) -> AttentionTrace:
-        """The trace of `experiment`, computed at most once while it is remembered."""
+    def find(self, experiment: Experiment) -> AttentionTrace | None:
+        """The trace of `experiment` if it is remembered."""
         with self._lock:
             found = self._traces.get(experiment)
-            if found is not None:
-                self._traces.move_to_end(experiment)
-                return found[0]
+            if found is None:
+                return None
+            self._traces.move_to_end(experiment)
+        asking.now().from_cache += 1
+        metrics.CACHE_HITS.inc()
+        return found[0]
+
+    def run(self, experiment: Experiment) -> AttentionTrace:
+        """The trace of `experiment`, computed at most once while it is remembered."""
+        found = self.find(experiment)
+        if found is not None:
+            return found
         # Computed outside the lock: one visitor's 512 tokens must not hold up everybody's 16.
+        started = time.perf_counter()
         trace = experiment.run()
+        metrics.COMPUTATION_SECONDS.observe(time.perf_counter() - started)
+        metrics.COMPUTATIONS.inc()
+        asking.now().computed += 1
         size = size_of(trace)
         with self._lock:
             if experiment not in self._traces:
@@ -42,6 +60,11 @@ class TraceCache:
 
     def __len__(self) -> int:
         return len(self._traces)
+
+    @property
+    def used(self) -> int:
+        """The bytes of the traces that are remembered."""
+        return self._used
 
 
 def size_of(trace: AttentionTrace) -> int:
@@ -55,8 +78,15 @@ def size_of(trace: AttentionTrace) -> int:
 
 
 _cache = TraceCache(CACHE_BYTES)
+metrics.CACHE_BYTES.set_function(lambda: _cache.used)
 
 
 def run(experiment: Experiment) -> AttentionTrace:
-    """The trace of `experiment`, from the shared cache where it is there."""
-    return _cache.run(experiment)
+    """The trace of `experiment`, from the shared cache where it is there; else computed, in its turn where it is heavy.
+
+    Raises gate.Busy where the machine is full.
+    """
+    found = _cache.find(experiment)
+    with gate().turn(weigh(experiment), at_hand=found is not None):
+        # Looks again after a wait: another visitor may have asked for the same meanwhile.
+        return found or _cache.run(experiment)

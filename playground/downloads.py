@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from math import prod
 from urllib.parse import urlencode
 
 from attention_core.experiment import Experiment
@@ -14,6 +15,10 @@ from attention_core.trace import AttentionTrace
 from attention_viz.export import html_page, trace_json, trace_npz
 from attention_viz.tables import to_csv
 from playground import compute, state
+from playground.service import metrics
+from playground.service.cost import Cost, trace_numbers, weigh_writing
+from playground.service.gate import gate
+from playground.service.settings import service
 from playground.settings import limits
 
 
@@ -43,6 +48,8 @@ WHOLE: dict[str, tuple[str, Maker]] = {
     "experiment.json": ("application/json", lambda trace, experiment: experiment.to_json().encode()),
 }
 
+_FORMS = {"trace.json": "json", "attention.html": "html", "trace.npz": "npz"}  # those that hold every tensor
+
 
 def link(name: str, experiment: Experiment | None = None) -> str:
     """Where the file `name` of `experiment` is served, relative to the app's root; by default of the one shown."""
@@ -62,9 +69,24 @@ def build(name: str, query: Mapping[str, str]) -> File:
         raise Refused(str(problem)) from problem
     if name in WHOLE:
         media_type, make = WHOLE[name]
-        return File(name, media_type, make(trace, experiment))
+        with gate().turn(_weigh(name, _FORMS.get(name), trace_numbers(experiment))):
+            return File(name, media_type, make(trace, experiment))
     field, dot, kind = name.rpartition(".")
     if dot and kind == "csv" and field in trace.fields():
-        return File(name, "text/csv; charset=utf-8", to_csv(trace, field).encode())
+        with gate().turn(_weigh(name, "csv", prod(trace.shape(field)))):
+            return File(name, "text/csv; charset=utf-8", to_csv(trace, field).encode())
     allowed = ", ".join([*WHOLE, *(f"{field}.csv" for field in trace.fields())])
     raise Refused(f"there is no file {name!r}; allowed are {allowed}")
+
+
+def _weigh(name: str, form: str | None, numbers: int) -> Cost:
+    """What writing a file costs; Refused where it would hold more numbers than a file may here."""
+    if form is None:
+        return Cost(0, 0)
+    settings = service()
+    limit, most = ("npz_numbers", settings.npz_numbers) if form == "npz" else ("json_numbers", settings.json_numbers)
+    if numbers > most:
+        metrics.REFUSALS.labels("limit").inc()
+        hint = "" if form == "npz" else "; trace.npz holds the same in less"
+        raise Refused(f"{name} would hold some {numbers:,} numbers: the limit here ({limit}) is {most:,}{hint}")
+    return weigh_writing(numbers, form)

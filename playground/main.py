@@ -8,6 +8,7 @@ import streamlit as st
 
 from playground import teacher
 from playground.i18n import _, begin_run
+from playground.service.rerun import watched
 
 PAGES = Path(__file__).parent.parent / "pages"
 
@@ -42,7 +43,9 @@ def main() -> None:
         for section, entries in pages().items()
     }
     # Chosen panels in somebody's course page need no way to the other pages.
-    st.navigation(sections, position="hidden" if teacher.names("panels") else "top").run()
+    page = st.navigation(sections, position="hidden" if teacher.names("panels") else "top")
+    with watched(page.url_path or "playground"):
+        page.run()
 
 
 if __name__ == "__main__":

@@ -12,6 +12,11 @@ from starlette.routing import Route
 from playground.assets import served
 from playground.downloads import Refused, build
 from playground.lessons import trained_downloads
+from playground.service import health
+from playground.service.api_routes import API_ROUTES
+from playground.service.gate import Busy
+from playground.service.served import route
+from playground.service.work import workers
 
 # An exercise for a class and no secret: what can be computed from a link can be computed without this word in it.
 COVERED = (
@@ -42,6 +47,8 @@ def download(request: Request) -> Response:
         file = (trained_downloads.build if "trained_model" in query else build)(name, query)
     except Refused as refusal:
         return PlainTextResponse(str(refusal), status_code=400)
+    except Busy as busy:
+        return PlainTextResponse(str(busy), status_code=503, headers={"Retry-After": "10"})
     return Response(
         file.body,
         media_type=file.media_type,
@@ -55,4 +62,15 @@ def download(request: Request) -> Response:
     )
 
 
-ROUTES = [Route("/assets/{digest}/{name}", asset), Route("/download/{name}", download)]
+async def _download(request: Request) -> Response:
+    return await workers().run(lambda: download(request))
+
+
+ROUTES = [
+    Route("/assets/{digest}/{name}", asset),
+    route("/download/{name}", _download, "GET"),
+    *API_ROUTES,
+    Route("/healthz", health.healthz),
+    Route("/readyz", health.readyz),
+    Route("/metrics", health.numbers),
+]

@@ -20,6 +20,8 @@ from playground import compute, page_settings, widgets
 from playground.i18n import _
 from playground.page_settings import one_of, page_setting, whole
 from playground.panel import Cell
+from playground.service.gate import Busy
+from playground.service.rerun import busy_words
 from playground.settings import limits
 from playground.teacher import SWITCHES
 from playground.view import View, read_view
@@ -131,6 +133,8 @@ def accept(fields: Mapping[str, Any]) -> tuple[Experiment, str | None]:
         compute.run(wanted)
     except ValueError as problem:
         return experiment(), str(problem)
+    except Busy as busy:
+        return experiment(), busy_words(busy)
     if wanted != experiment():
         st.session_state["notes"] = ()
     st.session_state["good"] = wanted

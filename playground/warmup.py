@@ -9,6 +9,8 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
+from playground.service import health, logs
+
 
 def warm_up() -> None:
     """Import and run everything the first picture needs, then freeze what was allocated.
@@ -36,7 +38,8 @@ def warm_up() -> None:
 @asynccontextmanager
 async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
     """Warm up in a thread while the server starts to listen: the page's own files load meanwhile."""
-    worker = threading.Thread(target=warm_up, name="warm-up", daemon=True)
+    logs.install()
+    worker = threading.Thread(target=health.readied_by, args=[warm_up], name="warm-up", daemon=True)
     worker.start()
     await asyncio.sleep(0)
     yield {}

@@ -27,6 +27,7 @@ ORDER = (
     "core",
     "attention_viz",
     "viz",
+    "service",
     "ui",
     "browser",
 )

@@ -17,6 +17,7 @@ SOURCES = ("app.py", "pages", "playground", "attention_viz", "attention_core")
 WRITTEN = (
     *SOURCES,
     "benchmarks",
+    "docs",
     "tests",
     "README.md",
     "CONTRIBUTING.md",

@@ -7,9 +7,10 @@ import io
 import json
 import subprocess
 import sys
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, urlencode
 
 import numpy as np
 import pytest
@@ -22,6 +23,10 @@ from attention_core.presets import DEFAULT
 from attention_viz import read_trace_json
 from playground import compute, downloads, routes
 from playground.downloads import Refused, build, link
+from playground.service.asking import Asking, asking
+from playground.service.cost import Cost
+from playground.service.gate import Gate
+from playground.service.settings import Service
 from tests.ui.reading import expected, open_app, panel, panels
 
 WANTED = Experiment("one two <three>", 'fünf, =1+1 "x"', "cross", num_heads=2, d_model=12, d_k=5, d_v=7, seed=3)
@@ -184,3 +189,30 @@ def test_json_of_the_trace_is_json() -> None:
 
     masked = Experiment("a b c", mode="causal", num_heads=2, d_model=12)
     json.loads(build("trace.json", masked.to_query()).body, parse_constant=refuse)
+
+
+@pytest.mark.parametrize("name", ["trace.json", "attention.html", "trace.npz"])
+def test_a_file_that_would_be_too_large_is_refused_in_words(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(downloads, "service", lambda: Service(json_numbers=1000, npz_numbers=1000))
+    with pytest.raises(Refused, match=rf"{name} would hold some [0-9,]+ numbers: the limit here .* is 1,000"):
+        build(name, QUERY)
+    assert build("weights.csv", QUERY).body and build("attention.py", QUERY).body
+    monkeypatch.setattr(downloads, "service", lambda: Service(json_numbers=5))
+    with pytest.raises(Refused, match=r"weights.csv would hold some [0-9]+ numbers"):
+        build("weights.csv", QUERY)
+
+
+def test_large_files_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Writing is what costs: the trace is in the cache already."""
+    found = Gate(Service(heavy_ms=1, queue_seconds=1))
+    monkeypatch.setattr(downloads, "gate", lambda: found)
+    query = urlencode(Experiment("w " * 40).to_query())
+    assert routes.download(request({"name": "trace.npz"}, query)).status_code == 200
+    with ExitStack() as end:
+        with asking(Asking("somebody else", until_end=end)), found.turn(Cost(10**9, 0)):
+            pass
+        answer = routes.download(request({"name": "trace.npz"}, query))
+        assert answer.status_code == 503 and answer.headers["retry-after"]
+        assert b"The machine is full" in bytes(answer.body)
+        assert routes.download(request({"name": "experiment.json"}, query)).status_code == 200
+    assert routes.download(request({"name": "trace.npz"}, query)).status_code == 200

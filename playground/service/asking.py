@@ -1,0 +1,53 @@
+"""Who asks for a computation, in this thread: so that the gate can keep order without each page telling it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+
+def _nobody_watches(place: int) -> None:
+    """There is no screen to say it on."""
+
+
+@dataclass
+class Asking:
+    """One rerun of a page or one request: its visitor, how to say the place in the queue, and what it came to.
+
+    `visitor` only has to be the same for the same visitor. `say_place` is called while waiting, about four times a
+    second, with 1 for the next one; it may raise to give the wait up. With `until_end` a turn is kept until that
+    stack is closed, and a refusal too: drawing what is large costs more than computing it.
+    """
+
+    visitor: str = ""
+    say_place: Callable[[int], None] = _nobody_watches
+    until_end: ExitStack | None = None
+    has_turn: bool = False
+    refused: str | None = None
+    computed: int = 0
+    from_cache: int = 0
+    seconds_waited: float = 0.0
+
+
+_now: ContextVar[Asking | None] = ContextVar("asking", default=None)
+
+
+def now() -> Asking:
+    """Who asks now; nobody in particular outside `asking`."""
+    found = _now.get()
+    if found is None:
+        found = Asking()
+        _now.set(found)
+    return found
+
+
+@contextmanager
+def asking(who: Asking) -> Iterator[Asking]:
+    """Within this, `now()` is `who`."""
+    token = _now.set(who)
+    try:
+        yield who
+    finally:
+        _now.reset(token)

@@ -1,0 +1,45 @@
+"""The interface keeps what its own description promises: requests are made from it, answers held against it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, settings
+from schemathesis.config import SchemathesisConfig
+
+from attention_core.limits import Limits
+from playground.service import api, api_routes, openapi
+from playground.service.settings import Service
+from tests.service.asgi import APP, ask
+
+# Small, so that what is just below and just above them is quickly made.
+LIMITS = Limits(max_characters=120, max_tokens=24, max_heads=6, max_d_model=24, max_d_k=12, max_d_v=12)
+CONFIG: dict[str, Any] = {
+    "generation": {"deterministic": True, "database": "none"},
+    # Fields that are fine each by itself may not fit together, which no schema says: 422 with the reason.
+    "checks": {"positive_data_acceptance": {"expected-statuses": ["2xx", "422"]}},
+}
+
+
+schema = schemathesis.openapi.from_dict(
+    openapi.document(LIMITS, Service()), config=SchemathesisConfig.from_dict(CONFIG)
+)
+schema.app = APP
+
+
+@pytest.fixture(autouse=True)
+def small_limits(monkeypatch: pytest.MonkeyPatch) -> None:
+    for module in (api, api_routes):
+        monkeypatch.setattr(module, "limits", lambda: LIMITS)
+
+
+@schema.parametrize()
+@settings(max_examples=25, derandomize=True, database=None, deadline=None, suppress_health_check=list(HealthCheck))
+def test_the_interface_does_what_it_says(case: schemathesis.Case) -> None:
+    case.call_and_validate()
+
+
+def test_the_description_is_that_of_the_limits_in_force() -> None:
+    assert ask("GET", "/api/openapi.json").json() == openapi.document(LIMITS, Service())
