@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gettext
+import threading
 from functools import cache
 from pathlib import Path
 
@@ -11,14 +12,26 @@ import streamlit as st
 LOCALES = Path(__file__).parent / "locale"
 LANGUAGES = ("en",)
 
+# Each run of the script has a thread to itself, so what is kept here is one visitor's.
+_run = threading.local()
+
 
 @cache
 def _catalogue(language: str) -> gettext.NullTranslations:
     return gettext.translation("playground", LOCALES, languages=[language], fallback=True)
 
 
+def begin() -> None:
+    """Ask for the language once at the beginning of a run: a page has hundreds of words, and Streamlit asks slowly."""
+    _run.language = _asked()
+
+
 def language() -> str:
     """The language of this visitor: `?lang=` in the address, else what the browser asks for, else English."""
+    return getattr(_run, "language", None) or _asked()
+
+
+def _asked() -> str:
     asked = st.query_params.get("lang") or (st.context.locale or "")
     return asked.split("-")[0] if asked.split("-")[0] in LANGUAGES else "en"
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from playground import i18n
 from playground.i18n import _
 
 PAGES = Path(__file__).parent.parent / "pages"
@@ -30,6 +31,7 @@ def pages() -> dict[str, list[tuple[str, str]]]:
 
 def main() -> None:
     """Set up the frame and run the page that is asked for."""
+    i18n.begin()
     st.set_page_config(page_title=_("Attention playground"), layout="wide", initial_sidebar_state="auto", menu_items={})
     sections = {
         section: [
