@@ -8,6 +8,7 @@ server has said that the script is finished; the picture is then decoded from th
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import time
 from collections.abc import Mapping
@@ -73,6 +74,14 @@ class Visitor:
         await self._connect()
         await self._run()
         return (time.perf_counter() - begin) * 1000
+
+    async def broken_within(self, seconds: float) -> bool:
+        """Wait so long; at once True if the connection breaks meanwhile."""
+        assert self._socket is not None, "open the link first"
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._socket.wait_closed(), max(0.0, seconds))
+            return True
+        return False
 
     async def close(self) -> None:
         """Close the tab."""
