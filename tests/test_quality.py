@@ -23,6 +23,8 @@ WRITTEN = (
     "pyproject.toml",
     ".streamlit",
     ".ci",
+    "deploy",
+    "docs",
     "requirements.txt",
     "requirements-dev.txt",
 )
