@@ -16,7 +16,7 @@ from tests.browser.conftest import SMALL
 from tests.browser.reading import drawn, in_the_address, repainted, settled
 
 PAGE = ".st-key-hero .ap-heatmap[data-painted]"
-FORGETFUL = serving.ROOT / "tests" / "browser" / "doors" / "forgetful.py"
+FORGETFUL = {"STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL": "1"}  # remembers for a second who was there, not for 2 min
 
 
 @pytest.fixture
@@ -129,7 +129,7 @@ def test_the_network_drops(tabs: Browser, address: str) -> None:
 
 
 def test_a_page_is_left_overnight(tabs: Browser) -> None:
-    with serving.server(FORGETFUL, PYTHONPATH=str(serving.ROOT)) as served, cable(served.address) as wire:
+    with serving.server(**FORGETFUL) as served, cable(served.address) as wire:
         page = open_tab(tabs, wire.address, mode="causal")
         with repainted(page, "hero"):
             page.locator(".st-key-head_choice").get_by_text("2", exact=True).click()
