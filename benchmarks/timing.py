@@ -29,6 +29,12 @@ def p95(milliseconds: Sequence[float]) -> float:
     return ordered[min(len(ordered) - 1, round(0.95 * (len(ordered) - 1)))]
 
 
+def p99(milliseconds: Sequence[float]) -> float:
+    """What 99 of 100 stay below."""
+    ordered = sorted(milliseconds)
+    return ordered[min(len(ordered) - 1, round(0.99 * (len(ordered) - 1)))]
+
+
 def ratio(ours: Sequence[float], theirs: Sequence[float]) -> float:
     """The median of the ratios within each round: what disturbs a round disturbs both."""
     return statistics.median(a / b for a, b in zip(ours, theirs, strict=True))
@@ -44,13 +50,12 @@ def header(columns: Sequence[str]) -> str:
     return f"{row(columns)}\n|{' ---: |' * len(columns)}"
 
 
-def machine(browser: str) -> str:
+def machine(browser: str = "") -> str:
     """What was measured on."""
     packages = ", ".join(f"{name} {version(name)}" for name in ("streamlit", "torch", "plotly"))
     load = os.getloadavg()[0] if hasattr(os, "getloadavg") else float("nan")
-    return (
-        f"Python {platform.python_version()}, {packages}, Chromium {browser}, {os.cpu_count()} cores, load {load:.1f}"
-    )
+    driver = f", Chromium {browser}" if browser else ""
+    return f"Python {platform.python_version()}, {packages}{driver}, {os.cpu_count()} cores, load {load:.1f}"
 
 
 def painted(page: Page, look: str) -> None:

@@ -12,6 +12,9 @@ import streamlit as st
 LOCALES = Path(__file__).parent / "locale"
 LANGUAGES = ("en",)
 
+# Each run of the script has a thread to itself, so what is kept here is one visitor's.
+_run = threading.local()
+
 
 @cache
 def _catalogue(language: str) -> gettext.NullTranslations:

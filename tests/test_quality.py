@@ -24,6 +24,8 @@ WRITTEN = (
     "pyproject.toml",
     ".streamlit",
     ".ci",
+    "deploy",
+    "docs",
     "requirements.txt",
     "requirements-dev.txt",
 )

@@ -142,14 +142,18 @@ def heatmap(
 
     if figure:
         st.session_state[f"{key}_meta"] = meta
-    _component()(
+    sent = _component()(
         key=key,
         data=pack(header),
+        on_back_change=_count,
         on_cell_change=clicked,
         on_near_change=seen,
         on_narrow_change=seen,
         on_mask_change=painted,
     )
+    if "narrow" not in st.session_state and sent.get("narrow") is not None:
+        # A browser that comes back to a server that was restarted: it has said so long ago, and nothing changes now.
+        st.session_state["narrow"] = bool(sent["narrow"])
 
 
 def _paint(serial: int, brush: int, grid: Grid | None, steps: tuple[str, str]) -> dict[str, Any]:

@@ -14,6 +14,8 @@ const READABLE = { width: 30, height: 15 }; // pixels a cell needs before its va
 const STRIPES = 80; // tokens up to which each has its coloured stripe
 const NARROW = "(max-width: 640px)"; // Python arranges the heads in fewer columns here
 
+let told = false;
+
 export class Heatmap {
   constructor(root) {
     this.root = root;
@@ -84,7 +86,9 @@ export class Heatmap {
     const { figure, meta } = payload;
     this.width = this.stage.clientWidth;
     const narrow = matchMedia(NARROW).matches;
-    if (narrow !== payload.narrow && narrow !== this.narrow) this.send.narrow((this.narrow = narrow));
+    // One panel says so for all, once until it is heard: a server that was restarted has to be told again.
+    if (narrow !== payload.narrow && !told) this.send.narrow(narrow);
+    told = narrow !== payload.narrow;
     this.colours = theme(this.root);
     const trace = { ...figure.data[0] };
     const scale = meta.colorscales?.[this.colours.dark ? "dark" : "light"];

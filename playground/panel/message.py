@@ -19,18 +19,22 @@ def pack(header: dict[str, Any]) -> bytes:
     numbers: list[np.ndarray] = []
     offset = 0
 
+    # orjson walks the header, much faster than Python could, and asks here about what is no JSON by itself.
     def refer(value: Any) -> Any:
         nonlocal offset
-        if not isinstance(value, np.ndarray) or value.ndim != 2:  # a list of places, a number: short
+        if isinstance(value, np.ndarray) and value.ndim == 2:
+            array = np.ascontiguousarray(value, dtype=np.float32)
+            numbers.append(array)
+            reference = {"$f32": [offset, *array.shape]}
+            offset += array.size
+            return reference
+        if isinstance(value, np.ndarray | np.generic):
             return orjson.Fragment(orjson.dumps(value, option=orjson.OPT_SERIALIZE_NUMPY))
-        array = np.ascontiguousarray(value, dtype=np.float32)
-        numbers.append(array)
-        reference = {"$f32": [offset, *array.shape]}
-        offset += array.size
-        return reference
+        raise TypeError(f"{type(value).__name__} cannot be sent to a panel")
 
     text = orjson.dumps(header, default=refer)
     body = b"".join(array.tobytes() for array in numbers)
-    revision = hashlib.blake2b(text + body, digest_size=8).hexdigest()
-    text = text[:-1] + b',"revision":"' + revision.encode() + b'"}'
+    revision = hashlib.blake2b(text, digest_size=8)
+    revision.update(body)
+    text = text[:-1] + b',"revision":"%s"}' % revision.hexdigest().encode()
     return struct.pack("<I", len(text)) + text + b"\0" * (-(4 + len(text)) % 4) + body

@@ -5,6 +5,7 @@ import { unpack } from "./unpack.js";
 import { Heatmap } from "./heatmap.js";
 import { Chips } from "./chips.js";
 import { Plot } from "./plot.js";
+import { afterReconnect } from "./reconnect.js";
 import { Statement } from "./statement.js";
 import { Table } from "./table.js";
 
@@ -30,6 +31,7 @@ export default function panel(component) {
     mask: (mask) => component.setStateValue("mask", mask),
     narrow: (narrow) => component.setStateValue("narrow", narrow),
   };
+  afterReconnect(() => component.setTriggerValue("back", true));
   view.update(payload);
   // Streamlit also cleans up after a call that a newer one has overtaken, and then the view is still in use: it goes
   // only when its place on the page is gone.
