@@ -34,9 +34,10 @@ class Finding:
 def targets(what: str, queries: int, keys: Sequence[str], special: Sequence[bool], *, cross: bool = False) -> Tensor:
     """Which cells of a map belong to a kind of looking, bool (query, key).
 
-    "previous" is j = i - 1, "next" j = i + 1, "itself" j = i, "first" j = 0; another text is every special token of that
-    name. A token that is a target is not asked whether it looks there, but for "itself": a first token of a causal
-    model, for example, can look nowhere else. In cross-attention, where the two sides count apart, it is.
+    "previous" is j = i - 1, "next" j = i + 1, "itself" j = i, "first" j = 0; another text is every special token
+    of that name. Except for "itself", a token that is a target is not asked whether it looks there: the first token
+    of a causal model, for example, can look nowhere else. In cross-attention, where the two sides count apart, all
+    are asked, and there is no previous, next or itself.
 
     >>> targets("previous", 3, ("a", "b", "c"), (False,) * 3).int().tolist()
     [[0, 0, 0], [1, 0, 0], [0, 1, 0]]
@@ -79,11 +80,10 @@ def findings(readings: Sequence[Reading]) -> list[Finding]:
         for name, layer in reading.layers.items():
             cross = layer.part == "cross"
             side = reading.target if layer.part == "decoder" and reading.target is not None else reading.source
-            queries, keys = layer.weights.shape[-2:]
-            even = _even(layer.trace().heads.allowed[0, 0])
+            even = _even(layer.allowed)
             named = {token for token, one in zip(side.tokens, side.special, strict=True) if one}
             for what in (*BY_PLACE, *sorted(named)):
-                target = targets(what, queries, side.tokens, side.special, cross=cross)
+                target = targets(what, layer.weights.shape[1], side.tokens, side.special, cross=cross)
                 found, rows = share(layer.weights, target)
                 if not rows:
                     continue

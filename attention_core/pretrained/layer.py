@@ -28,7 +28,7 @@ _TOO_FAR = 1e-3  # a weight that differs by more was not made in the way that is
 class Layer:
     """A layer by its name, "layer1", with the model's own weights (head, query, key) and its trace when asked for.
 
-    `part` is "layer", "encoder", "decoder" or "cross", `number` counts from 1. `difference` is the largest difference
+    `allowed` (query, key) is where its first head may look. `part` is "layer", "encoder", "decoder" or "cross", `number` counts from 1. `difference` is the largest difference
     between the weights of the trace and the model's own.
     """
 
@@ -37,6 +37,7 @@ class Layer:
     tokens: tuple[str, ...]
     source_tokens: tuple[str, ...]
     weights: Tensor
+    allowed: Tensor
     difference: float
     trace: Callable[[], AttentionTrace]
 
@@ -61,13 +62,14 @@ def layer_of(
     kept = replace(heard, before=())  # what else went on in the model is not needed any more
     trace = partial(_trace, kept, (q, k, v), tokens, source_tokens)
     own = heard.weights[0]  # (head, query, key)
-    difference = float((trace().heads.weights[0] - own).abs().max())
+    heads = trace().heads
+    difference = float((heads.weights[0] - own).abs().max())
     if not difference <= _TOO_FAR:
         raise PretrainedError(
             f"The attention of this model is more than softmax(q k / scale + bias): recomputed, weights of {part} "
             f"{number} differ by {difference:.2g}. So its stages cannot be shown."
         )
-    return Layer(part, number, tokens, source_tokens, own, difference, trace)
+    return Layer(part, number, tokens, source_tokens, own, heads.allowed[0, 0], difference, trace)
 
 
 def _trace(

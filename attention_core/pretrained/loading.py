@@ -107,7 +107,7 @@ def _check_size(config: Any, kind: Any, shown: str, limits: ModelLimits) -> int:
             raise PretrainedError(f"{shown} has {size}: the limit here ({limit}) is {getattr(limits, limit)}.")
     with torch.device("meta"):
         empty = kind.from_config(config, attn_implementation="eager")
-    parameters = sum(parameter.numel() for parameter in empty.parameters())
+    parameters: int = sum(parameter.numel() for parameter in empty.parameters())
     if parameters > limits.max_parameters:
         raise PretrainedError(
             f"{shown} has {parameters:,} parameters: the limit here (max_parameters) is {limits.max_parameters:,}."

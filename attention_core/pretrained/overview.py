@@ -25,12 +25,11 @@ def small_maps(layers: list[Layer], cells: int) -> Tensor:
     tensor([[1., 0.],
             [0., 1.]])
     """
-    weights = torch.stack([layer.weights for layer in layers]).flatten(0, 1)  # (layer * head, query, key)
-    blocks, queries, keys = weights.shape
+    heads, queries, keys = layers[0].weights.shape
+    blocks = len(layers) * heads
     most = max(2, math.isqrt(max(1, cells // blocks)))
     rows, columns = (math.ceil(size / math.ceil(size / most)) for size in (queries, keys))
-    if (rows, columns) == (queries, keys):
-        return weights
     high, wide = math.ceil(queries / most), math.ceil(keys / most)
-    padded = F.pad(weights, (0, columns * wide - keys, 0, rows * high - queries))
-    return F.max_pool2d(padded[:, None], (high, wide))[:, 0]  # (layer * head, row, column)
+    room = (0, columns * wide - keys, 0, rows * high - queries)
+    shrunk = [F.max_pool2d(F.pad(layer.weights, room), (high, wide)) for layer in layers]  # (head, row, column) each
+    return torch.cat(shrunk)  # (layer * head, row, column)

@@ -55,9 +55,9 @@ def made_by(
 ) -> Made | None:
     """The call, the latest first, that made `wanted` (batch, head, position, width); None where none did.
 
-    A layer may make this tensor alone, or queries, keys and values together, `part` 0, 1 or 2 of them. A constant factor
-    between the two counts as part of the weight. With `turns` a rotation may lie between: it keeps the length of every
-    vector, and the first one as it is (Su et al. 2021).
+    A layer may make this tensor alone, or queries, keys and values together, `part` 0, 1 or 2 of them. A constant
+    factor between the two counts as part of the weight. With `turns` a rotation may lie between: it keeps the length
+    of every vector, and the first one as it is (Su et al. 2021).
     """
     for call in reversed(calls):
         for columns in _slices(call.gave.shape[-1], wanted, kv_heads, part):

@@ -10,9 +10,9 @@ from typing import Any
 import torch
 
 WORDS = (
-    "the a it was he she sat on of by river money bank fish cat dog sun rises in east because tired too not cross street "
-    "animal did put into grew deep steep . ,"
-).split()
+    "the a it was he she sat on of by river money bank fish cat dog sun rises in east because tired too not cross "
+    "street animal did put into grew deep steep . ,"
+).split()  # noqa: SIM905
 CORPUS = [
     "the cat sat on the bank of the river",
     "he put the money into the bank",
@@ -89,7 +89,8 @@ def _tokenizer(family: str, folder: Path) -> tuple[Any, int]:
 
     special = ["[PAD]", "[UNK]", "[CLS]", "[SEP]"]
     if family in ("bert", "distilbert"):
-        found = Tokenizer(models.WordPiece({word: n for n, word in enumerate([*special, *WORDS, "##s"])}, unk_token="[UNK]"))
+        vocabulary = {word: n for n, word in enumerate([*special, *WORDS, "##s"])}
+        found = Tokenizer(models.WordPiece(vocabulary, unk_token="[UNK]"))
         found.normalizer = normalizers.Lowercase()
         found.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
         found.decoder = decoders.WordPiece()
@@ -109,7 +110,9 @@ def _tokenizer(family: str, folder: Path) -> tuple[Any, int]:
         found.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
         found.decoder = decoders.ByteLevel()
         alphabet = pre_tokenizers.ByteLevel.alphabet()
-        trainer = trainers.BpeTrainer(vocab_size=330, special_tokens=special, initial_alphabet=alphabet, show_progress=False)
+        trainer = trainers.BpeTrainer(
+            vocab_size=330, special_tokens=special, initial_alphabet=alphabet, show_progress=False
+        )
         found.train_from_iterator(CORPUS, trainer)
         named = {"eos_token": "</s>", "pad_token": "<pad>"}
         if family in ("roberta", "llama", "bart"):
