@@ -79,10 +79,9 @@ def test_the_optional_extra_is_imported_only_when_it_is_used() -> None:
     for package in PACKAGES:
         for path in (ROOT / package).rglob("*.py"):
             for node in ast.parse(path.read_text(encoding="utf-8")).body:
-                if isinstance(node, ast.Import | ast.ImportFrom):
-                    module = getattr(node, "module", None) or ""
-                    found = {module.split(".")[0], *(alias.name.split(".")[0] for alias in node.names)}
-                    assert not found & EXTRA, f"{name_of(path)}:{node.lineno}"
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                assert not {name.split(".")[0] for name in names} & EXTRA, f"{name_of(path)}:{node.lineno}"
 
 
 @pytest.mark.parametrize("path", STANDARD_LIBRARY_ONLY, ids=name_of)

@@ -28,8 +28,8 @@ _TOO_FAR = 1e-3  # a weight that differs by more was not made in the way that is
 class Layer:
     """A layer by its name, "layer1", with the model's own weights (head, query, key) and its trace when asked for.
 
-    `allowed` (query, key) is where its first head may look. `part` is "layer", "encoder", "decoder" or "cross", `number` counts from 1. `difference` is the largest difference
-    between the weights of the trace and the model's own.
+    `part` is "layer", "encoder", "decoder" or "cross", `number` counts from 1. `allowed` (query, key) is where its
+    first head may look. `difference` is the largest difference between the weights of the trace and the model's own.
     """
 
     part: str

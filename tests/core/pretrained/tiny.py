@@ -9,10 +9,11 @@ from typing import Any
 
 import torch
 
-WORDS = (
+WORDS_TEXT = (
     "the a it was he she sat on of by river money bank fish cat dog sun rises in east because tired too not cross "
     "street animal did put into grew deep steep . ,"
-).split()  # noqa: SIM905
+)
+WORDS = WORDS_TEXT.split()
 CORPUS = [
     "the cat sat on the bank of the river",
     "he put the money into the bank",
