@@ -103,7 +103,7 @@ def ahead(reading: Reading, part: str) -> float:
     """The share of weight on later tokens, the mean over all heads and queries of a part: 0 under a causal mask."""
     layers = [layer for layer in reading.layers.values() if layer.part == part]
     if not layers:
-        raise ValueError(f"part={part!r}: allowed are {', '.join({one.part for one in reading.layers.values()})}")
+        raise ValueError(f"part={part!r}: allowed are {', '.join(reading.parts)}")
     shares = [layer.weights.triu(1).sum(dim=-1).mean() for layer in layers]
     return float(torch.stack(shares).mean())
 

@@ -49,6 +49,11 @@ class Reading:
     layers: dict[str, Layer]
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """The kinds of layers there are, "layer", or "encoder", "decoder" and "cross"."""
+        return tuple(dict.fromkeys(layer.part for layer in self.layers.values()))
+
+    @property
     def difference(self) -> float:
         """The largest difference of any weight in any layer and head."""
         return max(layer.difference for layer in self.layers.values())
