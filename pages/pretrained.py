@@ -5,7 +5,6 @@ from __future__ import annotations
 import streamlit as st
 
 from playground import lesson as lesson_frame
-from playground import stages
 from playground.i18n import _
 from playground.pretrained import choose, contexts, facts, measured, pictures
 
@@ -13,8 +12,7 @@ lesson = lesson_frame.begin("pretrained", only=())
 loaded = choose.model("pretrained_model", label=_("Model"))
 found = choose.text(loaded) if loaded is not None else None
 if loaded is None or found is None:
-    lesson.close()
-    st.stop()
+    st.stop()  # the address stays as it is: what it asks for is shown once the model is there
 text, reading = found
 facts.say(loaded, reading)
 
@@ -28,6 +26,7 @@ left, right = st.columns([1.62, 1], gap="medium")
 with left:
     pictures.hero(trace, layer, head)
     pictures.downloads(trace, layer)
+    facts.every_stage(trace, head)
     lesson.section("sinks")
     measured.sinks(reading, reading.layers[layer].part)
     lesson.section("findings")
@@ -39,7 +38,4 @@ lesson.section("word")
 contexts.word(loaded)
 lesson.section("two")
 contexts.two(loaded, text, layer, head)
-lesson.section("stages")
-facts.what_is_known(trace)
-stages.draw_walk(trace, head, csv=False)
 lesson.close()

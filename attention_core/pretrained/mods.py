@@ -38,7 +38,8 @@ class AddedBias(Mod):
 
     This is how T5 brings its relative positions in (Raffel et al. 2020, section 2.1).
 
-    >>> AddedBias(torch.ones(1, 1, 1, 2)).on_scores(torch.zeros(1, 1, 1, 2), *[torch.zeros(1, 1, 2, 1)] * 2, 1.0)
+    >>> q, k = torch.zeros(1, 1, 1, 3), torch.zeros(1, 1, 2, 3)
+    >>> AddedBias(torch.ones(1, 1, 1, 2)).on_scores(torch.zeros(1, 1, 1, 2), q, k, 1.0)
     tensor([[[[1., 1.]]]])
     """
 

@@ -13,17 +13,18 @@ from attention_core.pretrained.layer import Layer
 __all__ = ["small_maps"]
 
 
-def small_maps(layers: list[Layer], cells: int) -> Tensor:
-    """The weights of all heads of these layers, (layer * head, row, column), shrunk to about `cells` numbers in all.
+def small_maps(layers: list[Layer], cells: int) -> tuple[Tensor, Tensor]:
+    """The weights of all heads of these layers, shrunk to about `cells` numbers in all, and where nobody may look.
 
-    Where a map is shrunk, a cell is the largest weight of the tokens it stands for, so a sharp look stays visible.
-    Layers of different sizes are not mixed: all must have the same.
+    Both are (layer * head, row, column), the second one bool. Where a map is shrunk, a cell is the largest weight of
+    the tokens it stands for, so a sharp look stays visible, and is forbidden where all of them are. All layers must
+    have the same size.
 
     >>> import types
-    >>> one = types.SimpleNamespace(weights=torch.eye(4)[None])
-    >>> small_maps([one, one], 8)[0]
-    tensor([[1., 0.],
-            [0., 1.]])
+    >>> one = types.SimpleNamespace(weights=torch.eye(4)[None], allowed=torch.ones(4, 4, dtype=torch.bool).tril())
+    >>> maps, forbidden = small_maps([one, one], 8)
+    >>> maps[0].tolist(), forbidden[0].tolist()
+    ([[1.0, 0.0], [0.0, 1.0]], [[False, True], [False, False]])
     """
     heads, queries, keys = layers[0].weights.shape
     blocks = len(layers) * heads
@@ -32,4 +33,6 @@ def small_maps(layers: list[Layer], cells: int) -> Tensor:
     high, wide = math.ceil(queries / most), math.ceil(keys / most)
     room = (0, columns * wide - keys, 0, rows * high - queries)
     shrunk = [F.max_pool2d(F.pad(layer.weights, room), (high, wide)) for layer in layers]  # (head, row, column) each
-    return torch.cat(shrunk)  # (layer * head, row, column)
+    seen = [F.max_pool2d(F.pad(layer.allowed[None].float(), room), (high, wide)) for layer in layers]
+    forbidden = torch.cat([one.expand(heads, -1, -1) for one in seen]) == 0.0
+    return torch.cat(shrunk), forbidden

@@ -197,7 +197,7 @@ def _side(
     hidden: Sequence[Tensor],
 ) -> Side:
     known = numbers[0].tolist()
-    special = set(pretrained.tokenizer.all_special_ids)
+    special = set(pretrained.tokenizer.all_special_ids) - {pretrained.tokenizer.unk_token_id}
     return Side(
         text=text,
         tokens=piece_texts(pretrained.tokenizer, known),

@@ -15,6 +15,7 @@ from attention_viz.panel import Say
 
 def small_maps_spec(
     maps: ArrayLike,
+    forbidden: ArrayLike,
     *,
     heads: int,
     tokens: Sequence[str],
@@ -25,11 +26,13 @@ def small_maps_spec(
 ) -> dict[str, Any]:
     """A heatmap spec of maps (layer * head, row, column), `heads` a line, each named "layer.head".
 
+    `forbidden` has the same shape; such cells are hatched.
     `shape` is (rows, columns) of a map. Where a cell stands for several tokens it is named after the first of them.
 
     >>> import numpy as np
+    >>> maps = np.zeros((4, 1, 2))
     >>> spec = small_maps_spec(
-    ...     np.zeros((4, 1, 2)), heads=2, tokens="ab", source_tokens="abcd", shape=(1, 2), box=(300, 200)
+    ...     maps, maps > 0, heads=2, tokens="ab", source_tokens="abcd", shape=(1, 2), box=(300, 200)
     ... )
     >>> [block["name"] for block in spec["meta"]["blocks"]], spec["meta"]["col_labels"]
     (['1.1', '1.2', '2.1', '2.2'], ['a …', 'c …'])
@@ -46,6 +49,7 @@ def small_maps_spec(
         names=[f"{place // heads + 1}.{place % heads + 1}" for place in range(count)],
         dims=("query", "key"),
         field="weights",
+        forbidden=forbidden,
         box=box,
         max_columns=heads,
         say=say,

@@ -70,7 +70,7 @@ def _name(key: str, label: str, besides: str) -> str | None:
             _nothing(key)
         return None
     choice(key, known[0], known)
-    return str(st.selectbox(label, known, key=key, required=True))
+    return str(st.selectbox(label, known, key=key))
 
 
 def _nothing(key: str) -> None:
@@ -159,10 +159,10 @@ def head(reading: Reading) -> tuple[str, int]:
     cross = [name for name in layers if name.startswith("cross")]
     choice("pretrained_layer", cross[-1] if cross else layers[0], layers)
     left, right = st.columns([2, 1])
-    layer = str(left.selectbox(_("Layer"), layers, key="pretrained_layer", required=True, format_func=layer_title))
+    layer = str(left.selectbox(_("Layer"), layers, key="pretrained_layer", format_func=layer_title))
     count = reading.layers[layer].weights.shape[0]
     number("pretrained_head", 1, 1, count)
-    shown = right.selectbox(_("Head"), list(range(1, count + 1)), key="pretrained_head", required=True)
+    shown = right.selectbox(_("Head"), list(range(1, count + 1)), key="pretrained_head")
     return layer, int(shown or 1) - 1
 
 

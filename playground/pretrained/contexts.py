@@ -44,11 +44,14 @@ def word(loaded: Loaded) -> None:
     )
     layers = list(range(len(found)))
     spec = lines_spec(layers, {_("cosine"): found}, x_title=_("after layer"), y_title=_("cosine"), markers=True)
-    lowest = min(0.0, *found)
-    spec["layout"]["yaxis"] |= {"range": [lowest - 0.05, 1.05]}
-    panel.plot("pretrained_word_lines", spec, height=260)
-    rows = [(str(layer), decimal(value, 4)) for layer, value in enumerate(found)]
-    panel.table("pretrained_word_numbers", rows, head=(_("after layer"), _("cosine")), more=_("Show all"))
+    spec["layout"]["yaxis"] |= {"range": [min(0.0, *found) - 0.05, 1.05]}
+    spec["layout"]["xaxis"] |= {"dtick": 1 + len(layers) // 16}
+    left, right = st.columns([2, 1], gap="medium")
+    with left:
+        panel.plot("pretrained_word_lines", spec, height=260)
+    with right:
+        rows = [(str(layer), decimal(value, 4)) for layer, value in enumerate(found)]
+        panel.table("pretrained_word_numbers", rows, head=(_("after layer"), _("cosine")), more=_("Show all"))
 
 
 def two(loaded: Loaded, text: str, layer: str, head: int) -> None:

@@ -7,7 +7,8 @@ import streamlit as st
 from attention_core.pretrained import Reading
 from attention_core.pretrained.findings import ahead
 from attention_core.trace import AttentionTrace
-from playground import panel
+from attention_viz.labels import visible
+from playground import panel, stages, state
 from playground.i18n import _
 from playground.pretrained.shelf import Loaded
 
@@ -41,6 +42,13 @@ def say(loaded: Loaded, reading: Reading) -> None:
             "weights, over all layers and heads: {difference}."
         ).format(difference=f"{reading.difference:.1e}" if reading.difference else "0"),
     )
+    if reading.target is not None:
+        written = next(layer.tokens for layer in reading.layers.values() if layer.part == "cross")
+        panel.statement(
+            "pretrained_written",
+            _("What is written: {tokens}").format(tokens=" ".join(visible(token) for token in written)),
+            _("Rows of the cross-attention are named after the token that is being written."),
+        )
 
 
 def what_is_known(trace: AttentionTrace) -> None:
@@ -61,3 +69,17 @@ def what_is_known(trace: AttentionTrace) -> None:
         lines.append(_("This model adds a learned number for the distance to each score."))
     if lines:
         st.caption(" ".join(lines))
+
+
+def every_stage(trace: AttentionTrace, head: int) -> None:
+    """All stages of a layer, folded away: the link says whether they are open."""
+    state.page_setting("pretrained_open", "", state.one_of(("stages",)))
+    st.session_state["pretrained_stages_open"] = st.session_state["pretrained_open"] == "stages"
+    with st.expander(_("Every stage of this layer"), key="pretrained_stages_open", on_change=_folded) as folded:
+        if folded.open:  # nobody waits for what is folded away
+            what_is_known(trace)
+            stages.draw_walk(trace, head, csv=False)
+
+
+def _folded() -> None:
+    st.session_state["pretrained_open"] = "stages" if st.session_state["pretrained_stages_open"] else ""

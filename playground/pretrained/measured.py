@@ -58,19 +58,18 @@ def kinds(loaded: Loaded) -> None:
         panel.statement("pretrained_sentences_wrong", _("There is no sentence: type one."), alert=True)
         return
     choice("pretrained_what", "previous", names)
-    what = str(st.selectbox(_("Which heads look at"), names, key="pretrained_what", required=True, format_func=said))
+    what = str(st.selectbox(_("Which heads look at"), names, key="pretrained_what", format_func=said))
     best = [one for one in found if one.what == what][:ROWS]
     rows = [(place(one), decimal(one.score), decimal(one.even)) for one in best]
     panel.table(
         "pretrained_findings", rows, head=(_("layer and head"), _("score"), _("if it looked evenly"))
     )
-    st.pills(
-        _("Show one large"),
-        best,
-        key="pretrained_found",
-        format_func=place,
-        on_change=_show,
-    )
+    st.caption(_("Show one large:"))
+    with st.container(horizontal=True, gap="small"):
+        for number, one in enumerate(best):
+            st.button(
+                place(one), key=f"pretrained_found_{number}", on_click=choose.show, args=(one.layer, one.head)
+            )
 
 
 def place(one: Finding) -> str:
@@ -87,10 +86,3 @@ def said(what: str) -> str:
         "itself": _("the token itself"),
         "first": _("the first token"),
     }.get(what) or visible(what)
-
-
-def _show() -> None:
-    one: Finding | None = st.session_state.get("pretrained_found")
-    st.session_state["pretrained_found"] = None
-    if one is not None:
-        choose.show(one.layer, one.head)

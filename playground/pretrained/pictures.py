@@ -20,6 +20,7 @@ from playground.pretrained import choose
 
 CELLS = 60_000  # numbers in an overview: more would be smaller than a point on the screen
 HEIGHT = 460
+MAP = 110  # pixels, of a small map at most
 
 
 def overview(reading: Reading) -> None:
@@ -30,11 +31,12 @@ def overview(reading: Reading) -> None:
 
 def _overview(reading: Reading, part: str) -> None:
     layers = [layer for layer in reading.layers.values() if layer.part == part]
-    maps = small_maps(layers, CELLS)
+    maps, forbidden = small_maps(layers, CELLS)
     heads = layers[0].weights.shape[0]
     narrow = bool(st.session_state.get("narrow"))
     width = 350 if narrow else 860
-    height = max(150, min(900, round(len(layers) * (width - 80) / heads) + 26 * len(layers) + 60))
+    map_size = min(MAP, (width - 110) / heads)
+    height = round(len(layers) * (map_size + 30)) + 110
 
     def clicked(cell: Cell) -> None:
         layer, head = divmod(cell.head, heads)
@@ -44,6 +46,7 @@ def _overview(reading: Reading, part: str) -> None:
         f"pretrained_{part}_maps",
         lambda: small_maps_spec(
             maps.numpy(),
+            forbidden.numpy(),
             heads=heads,
             tokens=layers[0].tokens,
             source_tokens=layers[0].source_tokens,

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import atexit
 import contextlib
 import io
+import shutil
+import tempfile
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,14 @@ FAMILIES = ("bert", "distilbert", "roberta", "gpt2", "llama", "gpt_neox", "t5", 
 WRITING = ("t5", "marian", "bart")
 
 
+@cache
+def saved(family: str) -> Path:
+    """The folder of a small model of a family, built once for all tests of a run."""
+    folder = tempfile.mkdtemp(prefix="tiny-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return build(family, Path(folder) / family)
+
+
 def build(family: str, folder: Path, *, layers: int = 2, seed: int = 0) -> Path:
     """Save a small model of a family, with a tokenizer, to `folder`."""
     with torch.random.fork_rng(devices=[]):
@@ -33,7 +45,7 @@ def build(family: str, folder: Path, *, layers: int = 2, seed: int = 0) -> Path:
     with torch.no_grad():
         for parameter in model.parameters():  # larger than at the start of training: maps that differ from even ones
             if parameter.dim() == 2:
-                parameter.mul_(6.0)
+                parameter.mul_(12.0)
     model.save_pretrained(folder)
     if tokenizer is not None:
         tokenizer.save_pretrained(folder)
