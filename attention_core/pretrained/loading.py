@@ -70,6 +70,10 @@ def load(folder: str | Path, *, name: str | None = None, limits: ModelLimits | N
             f"{shown} needs a package that is not installed: {_said(problem, folder, shown)}",
             "The pins in requirements-pretrained.txt cover BERT, GPT-2, Llama, T5, Marian and their relatives.",
         ) from problem
+    except KeyError as problem:
+        if problem.args == (recording.IMPLEMENTATION,):  # some families keep a list of their own
+            raise recording.unheard(str(config.model_type)) from problem
+        raise PretrainedError(f"{shown} could not be loaded: {_said(problem, folder, shown)}") from problem
     except Exception as problem:  # the library raises many kinds for a broken or unknown model
         raise PretrainedError(f"{shown} could not be loaded: {_said(problem, folder, shown)}") from problem
     lacking = [key for key in sorted(said["missing_keys"]) if not any(part in key for part in _SPARE)]

@@ -13,7 +13,7 @@ from attention_core.pretrained.layer import Layer, layer_of
 from attention_core.pretrained.loading import Pretrained
 from attention_core.pretrained.pieces import piece_texts
 from attention_core.pretrained.problem import PretrainedError
-from attention_core.pretrained.recording import Heard, listen
+from attention_core.pretrained.recording import listen, unheard
 
 __all__ = ["Reading", "Side", "read"]
 
@@ -75,7 +75,8 @@ def _read_one(pretrained: Pretrained, text: str) -> Reading:
     with listen() as heard:
         found = _run(pretrained, input_ids=numbers, output_hidden_states=True, use_cache=False)
     side = _side(pretrained, text, numbers, spans, found.hidden_states)
-    _check(pretrained, heard)
+    if not heard:
+        raise unheard(pretrained.family)
     layers = [
         layer_of("layer", place, one, side.tokens, side.tokens) for place, one in enumerate(heard, start=1)
     ]
@@ -97,7 +98,8 @@ def _read_pair(pretrained: Pretrained, text: str, target: str) -> Reading:
     source = _side(pretrained, text, numbers, spans, found.encoder_hidden_states)
     reads = _side(pretrained, target, fed, None, found.decoder_hidden_states)
     writes = piece_texts(pretrained.tokenizer, written[0].tolist())
-    _check(pretrained, heard)
+    if not heard:
+        raise unheard(pretrained.family)
     below = int(getattr(model.config, "encoder_layers", 0) or model.config.num_hidden_layers)
     layers = [
         layer_of("encoder", place, one, source.tokens, source.tokens)
@@ -178,15 +180,6 @@ def _run(pretrained: Pretrained, **given: Any) -> Any:
         raise PretrainedError(
             f"{pretrained.name} ({pretrained.family}) cannot read this text alone: {str(problem)[:200]}"
         ) from problem
-
-
-def _check(pretrained: Pretrained, heard: Sequence[Heard]) -> None:
-    if not heard:
-        raise PretrainedError(
-            f"Models of the family {pretrained.family} compute their attention by themselves, not through the "
-            "attention interface of transformers, so it cannot be recorded.",
-            "BERT, DistilBERT, RoBERTa, GPT-2, Llama, Mistral, Qwen2, T5, BART and Marian can.",
-        )
 
 
 def _side(

@@ -21,7 +21,7 @@ from attention_core.pretrained.library import transformers
 from attention_core.pretrained.problem import PretrainedError
 from attention_core.pretrained.projections import Call, output_of
 
-__all__ = ["IMPLEMENTATION", "Heard", "listen", "listening", "register"]
+__all__ = ["IMPLEMENTATION", "Heard", "listen", "listening", "register", "unheard"]
 
 IMPLEMENTATION = "attention_playground"
 _NEAR = 16  # linear layers before an attention that may have made its queries, keys and values
@@ -64,6 +64,15 @@ def register() -> str:
     library.AttentionInterface.register(IMPLEMENTATION, _attend)
     library.AttentionMaskInterface.register(IMPLEMENTATION, eager_mask)  # masks as 0 and the lowest number
     return IMPLEMENTATION
+
+
+def unheard(family: str) -> PretrainedError:
+    """What to say of a family whose attention goes past the interface."""
+    return PretrainedError(
+        f"Models of the family {family} compute their attention by themselves, not through the attention interface of "
+        "transformers, so it cannot be recorded.",
+        "BERT, DistilBERT, RoBERTa, GPT-2, Llama, Mistral, Qwen2, T5, BART and Marian can.",
+    )
 
 
 @contextmanager

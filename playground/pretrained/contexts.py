@@ -62,7 +62,8 @@ def two(loaded: Loaded, text: str, layer: str, head: int) -> None:
     try:
         readings = [loaded.read(text), other.read(text)]
     except PretrainedError as problem:
-        panel.statement("pretrained_beside_wrong", str(problem), problem.remedy, alert=True)
+        said = _("{model}: {problem}").format(model=other.model.name, problem=problem)
+        panel.statement("pretrained_beside_wrong", said, problem.remedy, alert=True)
         return
     rows = []
     width = 350 if st.session_state.get("narrow") else 420
