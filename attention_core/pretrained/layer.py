@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -13,7 +13,7 @@ from torch import Tensor
 from attention_core.functional import Mod, attention
 from attention_core.pretrained.mods import AddedBias, SoftCap, Turned
 from attention_core.pretrained.problem import PretrainedError
-from attention_core.pretrained.projections import Made, made_by
+from attention_core.pretrained.projections import Made
 from attention_core.pretrained.recording import Heard
 from attention_core.scores import Score, Tempered, dot_product, scaled_dot_product
 from attention_core.trace import AttentionTrace, Projections
@@ -54,13 +54,7 @@ def layer_of(
 
     Raises PretrainedError where what was recorded does not make the model's weights.
     """
-    kv_heads = heard.key.shape[1]
-    q, k, v = (
-        made_by(heard.before, wanted, kv_heads, place, turns=place < 2)
-        for place, wanted in enumerate((heard.query, heard.key, heard.value))
-    )
-    kept = replace(heard, before=())  # what else went on in the model is not needed any more
-    trace = partial(_trace, kept, (q, k, v), tokens, source_tokens)
+    trace = partial(_trace, heard, tokens, source_tokens)
     own = heard.weights[0]  # (head, query, key)
     heads = trace().heads
     difference = float((heads.weights[0] - own).abs().max())
@@ -72,13 +66,8 @@ def layer_of(
     return Layer(part, number, tokens, source_tokens, own, heads.allowed[0, 0], difference, trace)
 
 
-def _trace(
-    heard: Heard,
-    made: tuple[Made | None, Made | None, Made | None],
-    tokens: tuple[str, ...],
-    source_tokens: tuple[str, ...],
-) -> AttentionTrace:
-    q, k, v = made
+def _trace(heard: Heard, tokens: tuple[str, ...], source_tokens: tuple[str, ...]) -> AttentionTrace:
+    q, k, v = heard.made
     x = _given(q, v, k, heard.query.shape[2])
     source = _given(k, v, q, heard.key.shape[2])
     allowed, bias = _mask(heard)

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from attention_core.pretrained.library import transformers
 from attention_core.pretrained.problem import PretrainedError
-from attention_core.pretrained.projections import Call, output_of
+from attention_core.pretrained.projections import Call, Made, made_by, output_of
 
 __all__ = ["IMPLEMENTATION", "Heard", "listen", "listening", "register", "unheard"]
 
@@ -34,6 +34,7 @@ class Heard:
 
     query (batch, head, query, d_k), key and value (batch, kv_head, key, width), mask and bias None or
     (batch, 1 or head, query, key), weights (batch, head, query, key), concat (batch, query, head * d_v).
+    `made` says which layers made query, key and value, `after` is the one that took in concat.
     """
 
     query: Tensor
@@ -45,7 +46,7 @@ class Heard:
     cap: float | None
     weights: Tensor
     concat: Tensor
-    before: tuple[Call, ...]
+    made: tuple[Made | None, Made | None, Made | None]
     after: Call | None = None
 
 
@@ -69,8 +70,8 @@ def register() -> str:
 def unheard(family: str) -> PretrainedError:
     """What to say of a family whose attention goes past the interface."""
     return PretrainedError(
-        f"Models of the family {family} compute their attention by themselves, not through the attention interface of "
-        "transformers, so it cannot be recorded.",
+        f"Models of the family {family} do not use the attention interface of transformers: they compute their "
+        "attention by themselves, or have none. So it cannot be recorded.",
         "BERT, DistilBERT, RoBERTa, GPT-2, Llama, Mistral, Qwen2, T5, BART and Marian can.",
     )
 
@@ -124,11 +125,23 @@ def _attend(
                 cap=rest.get("softcap"),
                 weights=weights,
                 concat=output.flatten(2),
-                before=tuple(ear.calls),
+                # Found at once, so that what else the layers computed need not be kept.
+                made=_made(list(ear.calls), query, key, value),
             )
         )
         ear.calls.clear()
     return output, weights
+
+
+def _made(
+    calls: list[Call], query: Tensor, key: Tensor, value: Tensor
+) -> tuple[Made | None, Made | None, Made | None]:
+    kv_heads = key.shape[1]
+    return (
+        made_by(calls, query, kv_heads, 0, turns=True),
+        made_by(calls, key, kv_heads, 1, turns=True),
+        made_by(calls, value, kv_heads, 2),
+    )
 
 
 @cache

@@ -66,7 +66,12 @@ def what_is_known(trace: AttentionTrace) -> None:
     if trace.heads.rotated_q is not trace.heads.q:
         lines.append(_("This model turns its queries and keys by their position (RoPE)."))
     if trace.heads.modified_scores is not trace.heads.scaled_scores:
-        lines.append(_("This model adds a learned number for the distance to each score."))
+        lines.append(
+            _(
+                "This model changes its scores before the softmax: T5 adds a learned number for the distance, Gemma 2 "
+                "keeps the scores within a cap."
+            )
+        )
     if lines:
         st.caption(" ".join(lines))
 

@@ -50,7 +50,7 @@ def own_attentions(family: str) -> dict[str, torch.Tensor]:
     return {f"{part}{n}": one for part, given in parts.items() for n, one in enumerate(given, start=1)}
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", (*FAMILIES, "mistral", "qwen3", "gemma2"))
 def test_every_layer_and_head_is_what_the_model_used(family: str) -> None:
     reading, own = found(family), own_attentions(family)
     assert set(reading.layers) == set(own)
@@ -129,6 +129,26 @@ def test_the_position_bias_of_t5_enters_as_its_paper_says() -> None:
         assert heads.scaled_scores is heads.raw_scores, "T5 does not divide by the root of d_k"
     cross = found("t5").layers["cross1"].trace().heads
     assert cross.modified_scores is cross.scaled_scores, "its cross-attention knows no positions"
+
+
+def test_a_cap_on_the_scores_is_a_stage() -> None:
+    heads = found("gemma2").layers["layer1"].trace().heads
+    torch.testing.assert_close(heads.modified_scores, 0.3 * torch.tanh(heads.scaled_scores / 0.3))
+    assert float(heads.scaled_scores.abs().max()) > 0.5 > 0.3 > float(heads.modified_scores.abs().max())
+
+
+def test_queries_that_are_normed_are_shown_as_they_enter_the_scores() -> None:
+    trace = found("qwen3").layers["layer1"].trace()
+    assert trace.projections is None and trace.heads.rotated_q is trace.heads.q
+    first = loaded("qwen3").model.get_parameter("embed_tokens.weight")[loaded("qwen3").tokenizer(TEXT)["input_ids"]]
+    normed = first / first.pow(2).mean(dim=-1, keepdim=True).add(1e-6).sqrt()
+    assert torch.allclose(trace.embedding[0], normed, atol=1e-4), "what enters the values enters the queries too"
+
+
+def test_a_sliding_window_arrives() -> None:
+    allowed = found("mistral").layers["layer1"].trace().heads.allowed[0, 2]
+    distance = torch.arange(len(allowed))[:, None] - torch.arange(len(allowed))
+    assert torch.equal(allowed, (distance >= 0) & (distance < 4))
 
 
 def test_masks_arrive() -> None:

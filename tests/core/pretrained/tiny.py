@@ -67,6 +67,14 @@ def _model(family: str, size: int, layers: int, tokenizer: Any) -> torch.nn.Modu
         return t.GPT2LMHeadModel(t.GPT2Config(**shared, n_embd=24, n_layer=layers, n_head=4, n_positions=64))
     if family == "llama":
         return t.LlamaForCausalLM(t.LlamaConfig(**shared, **wide, num_key_value_heads=2, max_position_embeddings=64))
+    if family in ("mistral", "qwen3", "gemma2"):  # a window; queries and keys normed; scores within a cap
+        config, kind = {
+            "mistral": (t.MistralConfig, t.MistralModel),
+            "qwen3": (t.Qwen3Config, t.Qwen3Model),
+            "gemma2": (t.Gemma2Config, t.Gemma2Model),
+        }[family]
+        more = {"head_dim": 6, "sliding_window": 4, "attn_logit_softcapping": 0.3}
+        return kind(config(**shared, **wide, num_key_value_heads=2, max_position_embeddings=64, **more))
     if family == "gpt_neox":
         return t.GPTNeoXForCausalLM(t.GPTNeoXConfig(**shared, **wide, max_position_embeddings=64))
     if family == "t5":
