@@ -41,6 +41,7 @@ class Panel:
     rows_are: str
     cols_are: str
     kind: Kind
+    line: int | None = None  # blocks a line, where that has a meaning
     dividers: tuple[int, ...] = ()  # columns at which another head begins, where the heads lie side by side
 
     @property

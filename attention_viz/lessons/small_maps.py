@@ -51,7 +51,7 @@ def small_maps_spec(
         field="weights",
         forbidden=forbidden,
         box=box,
-        max_columns=heads,
+        line=heads,
         say=say,
     )
 
