@@ -29,7 +29,7 @@ def transformers() -> ModuleType:
     if not installed():
         raise PretrainedError(
             "Pretrained models need the packages transformers and tokenizers, and they are not installed here.",
-            f"Type: {INSTALL}",
+            f"Type, in the environment that runs the playground (.venv): {INSTALL}",
         )
     os.environ.setdefault("TRANSFORMERS_VERBOSITY", "error")
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
@@ -40,6 +40,7 @@ def transformers() -> ModuleType:
     major = int(library.__version__.split(".")[0])
     if major < 5:
         raise PretrainedError(
-            f"transformers {library.__version__} is installed: allowed is version 5.", f"Type: {INSTALL}"
+            f"transformers {library.__version__} is installed: allowed is version 5.",
+            f"Type, in the environment that runs the playground (.venv): {INSTALL}",
         )
     return library

@@ -47,7 +47,9 @@ def model(key: str, *, label: str, besides: str = "") -> Loaded | None:
         panel.statement(
             f"{key}_missing",
             _("Pretrained models need the packages transformers and tokenizers, and they are not installed here."),
-            _("Type: {command}. All other pages work without them.").format(command=INSTALL),
+            _(
+                "Type, in the environment that runs the playground (.venv): {command}. All other pages work without them."
+            ).format(command=INSTALL),
             alert=True,
         )
         return None
