@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from attention_core.checks import whole
-from attention_core.pretrained.library import transformers
+from attention_core.pretrained.library import installed, transformers
 from attention_core.pretrained.problem import PretrainedError
 
-__all__ = ["ModelLimits", "check_folder", "check_name", "find", "is_name"]
+__all__ = ["ModelLimits", "cached", "check_folder", "check_name", "find", "is_name"]
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 # What a model consists of. Pickled weights are not among it: they are never fetched and never opened.
@@ -75,6 +75,15 @@ def check_name(text: str) -> str:
             "On Hugging Face a name looks like google-bert/bert-base-uncased.",
         )
     return text
+
+
+def cached(name: str) -> bool:
+    """Whether the model of this name lies in the cache of Hugging Face; False where the extra is not installed."""
+    if not installed():
+        return False
+    import huggingface_hub
+
+    return isinstance(huggingface_hub.try_to_load_from_cache(check_name(name), "config.json"), str)
 
 
 def find(name: str, limits: ModelLimits, *, download: bool = False) -> Path:

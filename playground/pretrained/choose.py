@@ -48,7 +48,8 @@ def model(key: str, *, label: str, besides: str = "") -> Loaded | None:
             f"{key}_missing",
             _("Pretrained models need the packages transformers and tokenizers, and they are not installed here."),
             _(
-                "Type, in the environment that runs the playground (.venv): {command}. All other pages work without them."
+                "Type, in the environment that runs the playground (.venv): {command}. All other pages work without "
+                "them."
             ).format(command=INSTALL),
             alert=True,
         )

@@ -13,7 +13,7 @@ from dataclasses import dataclass, fields
 from functools import cache
 from pathlib import Path
 
-from attention_core.pretrained import ModelLimits, PretrainedError, find, installed, is_name
+from attention_core.pretrained import ModelLimits, PretrainedError, cached, find, is_name
 from playground.settings import PREFIX
 from playground.settings import limits as page_limits
 
@@ -71,7 +71,7 @@ def offers() -> dict[str, Offer]:
     if listed.strip():
         found = [_offer(entry.strip()) for entry in listed.split(",") if entry.strip()]
         return {one.name: one for one in found}
-    return {name: Offer(name) for name in WELL_KNOWN if _cached(name)}
+    return {name: Offer(name) for name in WELL_KNOWN if cached(name)}
 
 
 def offer(text: str) -> Offer:
@@ -98,11 +98,3 @@ def _offer(entry: str) -> Offer:
             "A name looks like google-bert/bert-base-uncased, a folder like ./my-model.",
         )
     return Offer(entry)
-
-
-def _cached(name: str) -> bool:
-    if not installed():
-        return False
-    import huggingface_hub
-
-    return isinstance(huggingface_hub.try_to_load_from_cache(name, "config.json"), str)

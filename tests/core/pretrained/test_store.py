@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from attention_core.pretrained import ModelLimits, PretrainedError, find, is_name, library, load
+from attention_core.pretrained import ModelLimits, PretrainedError, cached, find, is_name, library, load, read
 from tests.conftest import ROOT
 from tests.core.pretrained.tiny import saved
 
@@ -72,6 +72,30 @@ def test_a_model_that_is_not_there_is_said_with_what_to_type(monkeypatch: pytest
     with pytest.raises(PretrainedError, match="not on this machine, and nothing is downloaded") as problem:
         find("somebody/some-model", ModelLimits())
     assert "hf download somebody/some-model" in problem.value.remedy
+
+
+@pytest.mark.parametrize("family", ["bert", "llama", "marian"])
+def test_loading_and_reading_ask_no_network(monkeypatch: pytest.MonkeyPatch, family: str) -> None:
+    def asked(*given: object, **more: object) -> None:
+        pytest.fail(f"the network was asked: {given}")
+
+    monkeypatch.setattr("socket.getaddrinfo", asked)
+    monkeypatch.setattr("socket.socket.connect", asked)
+    assert read(load(saved(family)), "the cat").layers
+
+
+def test_what_lies_in_the_cache_is_found(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A cache as huggingface_hub lays it out: names of folders, and a file that says which snapshot is the newest."""
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    home = tmp_path / "models--somebody--small"
+    (home / "refs").mkdir(parents=True)
+    (home / "refs" / "main").write_text("a" * 40)
+    shutil.copytree(saved("bert"), home / "snapshots" / ("a" * 40))
+    assert cached("somebody/small") and not cached("somebody/other")
+    folder = find("somebody/small", ModelLimits())
+    assert read(load(folder, name="somebody/small"), "the cat").difference <= 1e-5
 
 
 def test_a_download_without_a_network_fails_in_words(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -167,8 +191,6 @@ def test_broken_files_are_said(folder: Path) -> None:
 
 def test_a_model_that_computes_attention_by_itself_is_refused(tmp_path: Path) -> None:
     import transformers as t
-
-    from attention_core.pretrained import read
 
     config = t.GPTJConfig(
         vocab_size=330, n_embd=16, n_layer=1, n_head=2, n_positions=32, rotary_dim=4, bos_token_id=1, eos_token_id=1
