@@ -102,10 +102,11 @@ def _at_angle(
     bottom = round(hanging + 28)
     area = (box[0] - left - RIGHT, box[1] - top - bottom)
     gap = (14.0, 26.0 if titled else 10.0)
-    mosaic = plan(heads, rows, cols, area, max_columns=max_columns, gap=gap)
+    most, least = shown.line or max_columns, shown.line or 1
+    mosaic = plan(heads, rows, cols, area, max_columns=most, least_columns=least, gap=gap)
     squares = shown.square or mosaic.cell[0] >= SQUARE_FROM
     if not squares:
-        mosaic = plan(heads, rows, cols, area, square=False, max_columns=max_columns, gap=gap)
+        mosaic = plan(heads, rows, cols, area, square=False, max_columns=most, least_columns=least, gap=gap)
     needed = {0: across + 5, -45: 1.3 * LINE, -90: LINE}[angle]
     columns = places(cols, mosaic.cell[0], needed, numbers=shown.cols_are == "feature")
     if mosaic.columns > 1:  # the last label of a block keeps clear of the first of the next

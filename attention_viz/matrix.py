@@ -28,6 +28,7 @@ def matrix_spec(
     scale: float | None = None,
     box: tuple[float, float] = (900, 480),
     max_columns: int | None = None,
+    line: int | None = None,
     legend: bool = True,
     say: Say = str,
 ) -> dict[str, Any]:
@@ -35,7 +36,7 @@ def matrix_spec(
 
     `names` are the blocks' titles, `dims` the axes' titles. `rows_are` and `cols_are` are "query" or "key" where the
     labels are tokens, "feature" where they are numbers. `forbidden` marks cells that are hatched. `scale` is the end of
-    the colour scale in place of the largest magnitude (1 for weights).
+    the colour scale in place of the largest magnitude (1 for weights). `line` says how many blocks stand in a line.
 
     Raises ValueError where labels or names do not fit the values.
 
@@ -68,6 +69,7 @@ def matrix_spec(
         rows_are=rows_are,
         cols_are=cols_are,
         kind=kind,
+        line=line,
     )
     if scale is None:
         scale = max_magnitude([blocks])

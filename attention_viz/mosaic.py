@@ -80,6 +80,7 @@ def plan(
     *,
     square: bool = True,
     max_columns: int | None = None,
+    least_columns: int = 1,
     gap: tuple[float, float] = (14.0, 26.0),
 ) -> Mosaic:
     """The grid with the largest cells in an area of (width, height) pixels, `gap` pixels between blocks.
@@ -92,9 +93,9 @@ def plan(
         raise ValueError(f"max_columns={max_columns}: allowed are whole numbers from 1")
     width, height = max(area[0], 1.0), max(area[1], 1.0)
     best: tuple[tuple[float, int], Mosaic] | None = None
-    for columns in range(1, min(heads, max_columns or heads) + 1):
+    for columns in range(min(heads, least_columns), min(heads, max_columns or heads) + 1):
         bands = ceil(heads / columns)
-        if ceil(heads / bands) < columns:
+        if ceil(heads / bands) < columns and columns > least_columns:
             continue  # the same number of bands fits fewer columns
         across = max((width - (columns - 1) * gap[0]) / (columns * cols), 0.05)
         down = max((height - (bands - 1) * gap[1]) / (bands * rows), 0.05)

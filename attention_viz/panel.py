@@ -43,6 +43,7 @@ class Panel:
     kind: Kind
     row_spans: tuple[str, ...] = ()  # where a row stands for several tokens: the first and the last of them
     col_spans: tuple[str, ...] = ()
+    line: int | None = None  # blocks a line, where that has a meaning
     dividers: tuple[int, ...] = ()  # columns at which another head begins, where the heads lie side by side
 
     @property

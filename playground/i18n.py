@@ -21,9 +21,6 @@ def _catalogue(language: str) -> gettext.NullTranslations:
     return gettext.translation("playground", LOCALES, languages=[language], fallback=True)
 
 
-_run = threading.local()
-
-
 def language() -> str:
     """The language of this visitor: `?lang=` in the address, else what the browser asks for, else English."""
     known: str | None = getattr(_run, "language", None)

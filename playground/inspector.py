@@ -19,12 +19,12 @@ from playground.stages import SCORES, field_title
 STAGES_OF_A_SCORE = ("raw_scores", "scaled_scores", "modified_scores", "masked_scores", "weights")
 
 
-def draw(experiment: Experiment, trace: AttentionTrace) -> None:
-    """Sentence, the row's weights as bars, and the derivation step by step."""
+def draw(experiment: Experiment, trace: AttentionTrace, head: int = 0) -> None:
+    """Sentence, the row's weights as bars, and the derivation step by step; to begin with of a cell of `head`."""
     chosen = state.view().cell
     if chosen is not None and not _exists(trace, chosen):
         chosen = None
-    cell = chosen or first_cell(trace)
+    cell = chosen or first_cell(trace, head)
     found = derive(
         trace,
         cell.field,
@@ -55,11 +55,11 @@ def draw(experiment: Experiment, trace: AttentionTrace) -> None:
             _step(number, step)
 
 
-def first_cell(trace: AttentionTrace) -> Cell:
-    """A cell to begin with: where the token in the middle looks most, in the first head."""
-    weights = trace.field("weights")[0, 0]
+def first_cell(trace: AttentionTrace, head: int = 0) -> Cell:
+    """A cell to begin with: where the token in the middle looks most, in one head."""
+    weights = trace.field("weights")[0, head]
     row = weights.shape[0] // 2
-    return Cell("weights", 0, row, int(weights[row].argmax()))
+    return Cell("weights", head, row, int(weights[row].argmax()))
 
 
 def _exists(trace: AttentionTrace, cell: Cell) -> bool:

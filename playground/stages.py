@@ -170,8 +170,8 @@ def _marked(cell: panel.Cell | None, field: str) -> panel.Cell | None:
     return cell if same else None
 
 
-def draw_walk(trace: AttentionTrace, head: int | None) -> None:
-    """All stages, one under the other."""
+def draw_walk(trace: AttentionTrace, head: int | None, *, csv: bool = True) -> None:
+    """All stages, one under the other; `csv`: the trace is that of the experiment in the address."""
     words = prose("playground", language())
     for number, stage in enumerate(walk(trace), start=1):
         section = words[stage.name]
@@ -180,7 +180,7 @@ def draw_walk(trace: AttentionTrace, head: int | None) -> None:
         scale = signed_scale(*((trace, field) for field in stage.fields)) if many else None
         for field in stage.fields:
             key = f"stage_{field}"
-            field_panel(trace, field, key=key, width=520, height=stage.height, head=head, scale=scale)
+            field_panel(trace, field, key=key, width=520, height=stage.height, head=head, scale=scale, csv=csv)
         if section.why:
             with st.expander(_("Why?")):
                 st.markdown(section.why)

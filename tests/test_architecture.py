@@ -17,6 +17,8 @@ LONGEST_PAGE = 160  # lines; aim under 120: a page chooses, runs and draws
 
 # The mathematics: torch and small pure helpers.
 CORE_NEEDS = {"jaxtyping", "numpy", "regex", "safetensors", "torch"}
+# The optional extra `pretrained`.
+EXTRA = {"huggingface_hub", "tokenizers", "transformers"}
 # What starts before anything is installed.
 STANDARD_LIBRARY_ONLY = [
     ROOT / "playground" / "__main__.py",
@@ -69,7 +71,17 @@ def test_packages_do_not_know_the_scripts_above_them(package: str) -> None:
 def test_the_mathematics_needs_torch_and_small_helpers_only() -> None:
     allowed = CORE_NEEDS | set(sys.stdlib_module_names) | {"attention_core"}
     for path in (ROOT / "attention_core").rglob("*.py"):
-        assert top_level(path) <= allowed, f"{name_of(path)} imports {sorted(top_level(path) - allowed)}"
+        extra = EXTRA if path.parent.name == "pretrained" else set()
+        assert top_level(path) <= allowed | extra, f"{name_of(path)} imports {sorted(top_level(path) - allowed)}"
+
+
+def test_the_optional_extra_is_imported_only_when_it_is_used() -> None:
+    for package in PACKAGES:
+        for path in (ROOT / package).rglob("*.py"):
+            for node in ast.parse(path.read_text(encoding="utf-8")).body:
+                names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+                names += [node.module or ""] if isinstance(node, ast.ImportFrom) else []
+                assert not {name.split(".")[0] for name in names} & EXTRA, f"{name_of(path)}:{node.lineno}"
 
 
 @pytest.mark.parametrize("path", STANDARD_LIBRARY_ONLY, ids=name_of)

@@ -113,6 +113,7 @@ def test_the_pins_lie_within_the_ranges_of_the_project(root: Path) -> None:
     for file, ranges in (
         ("requirements.txt", project["dependencies"]),
         ("requirements-dev.txt", project["optional-dependencies"]["dev"]),
+        ("requirements-pretrained.txt", project["optional-dependencies"]["pretrained"]),
     ):
         wanted = {requirement.name: requirement.specifier for requirement in map(Requirement, ranges)}
         lines = (root / file).read_text(encoding="utf-8").splitlines()

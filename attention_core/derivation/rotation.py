@@ -15,19 +15,21 @@ def rotation_steps(cell: Cell, side: str) -> list[Step]:
     r"""The angle of the plane and the turn: a cos - b sin, or a sin + b cos (see `RoPE`).
 
     `side` is "q" or "k", `cell.row` the place of the token. The angle is that of the rotary scheme in `mods`,
-    else the one that the numbers before and after show.
+    else the one that the numbers before and after show. Column c turns with its neighbour or, as many pretrained
+    models have it, with column c + d / 2: whichever pair keeps its length.
     """
     heads = cell.trace.heads
     whole, turned = (heads.q, heads.rotated_q) if side == "q" else (heads.k, heads.rotated_k)
     before = cell.numbers(whole[cell.batch, cell.head, cell.row])
     after = cell.numbers(turned[cell.batch, cell.head, cell.row])
-    first = cell.col - cell.col % 2
-    if first + 1 >= len(before):
+    pair_of = _pair(cell, before, after)
+    if pair_of is None:
         unpaired = note("no_partner")
         formula, substituted = rf"{side}'_c = {side}_c", rf"{side}'_c {equals(cell.value)}"
         return [Step("rotation", TITLES["rotation"], formula, substituted, cell.value, note=unpaired)]
-    a, b = before[first], before[first + 1]
-    angle, cos, sin = _known_angle(cell, side) or _seen_angle(a, b, after[first], after[first + 1])
+    first, second = pair_of
+    a, b = before[first], before[second]
+    angle, cos, sin = _known_angle(cell, side) or _seen_angle(a, b, after[first], after[second])
     if cell.col == first:
         pairs, formula = ((a, cos), (b, -sin)), r"a \cos\varphi - b \sin\varphi"
         turn = "cos φ, −sin φ"
@@ -42,10 +44,32 @@ def rotation_steps(cell: Cell, side: str) -> list[Step]:
             rf"{side}'_c = {formula}",
             rf"{side}'_c = {products(pairs)} {equals(cell.value)}",
             cell.value,
-            terms=tuple(product(str(first + 1 + n), *pair) for n, pair in enumerate(pairs)),
+            terms=tuple(product(str(c + 1), *pair) for c, pair in zip(pair_of, pairs, strict=True)),
             columns=("a, b", turn, f"{side}′"),
         ),
     ]
+
+
+def _pair(cell: Cell, before: list[float], after: list[float]) -> tuple[int, int] | None:
+    """The two columns that turn together, of which the cell's is one; None where it stays as it is."""
+    width, neighbour = len(before), cell.col - cell.col % 2
+    pairs = [(neighbour, neighbour + 1)] if neighbour + 1 < width else []
+    if any(isinstance(mod, RoPE) for mod in cell.mods):
+        return pairs[0] if pairs else None
+    for turning in _turning_widths(width):
+        half = turning // 2
+        if cell.col < turning:
+            pairs.append((cell.col % half, cell.col % half + half))
+    for first, second in pairs:
+        whole = before[first] ** 2 + before[second] ** 2
+        if abs(after[first] ** 2 + after[second] ** 2 - whole) <= 1e-5 * (whole + 1e-12):
+            return first, second
+    return None
+
+
+def _turning_widths(width: int) -> list[int]:
+    """How many of the first columns may turn: all, or some quarters of them (GPT-NeoX turns one)."""
+    return [width * quarters // 4 for quarters in (4, 3, 2, 1) if width * quarters // 4 % 2 == 0]
 
 
 def _known_angle(cell: Cell, side: str) -> tuple[Step, float, float] | None:

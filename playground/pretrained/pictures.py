@@ -1,0 +1,103 @@
+"""The pictures of the page on pretrained models: every head small, one large, and its arithmetic."""
+
+from __future__ import annotations
+
+from math import prod
+
+import streamlit as st
+
+from attention_core.experiment import Experiment
+from attention_core.pretrained import Reading
+from attention_core.pretrained.overview import small_maps
+from attention_core.trace import AttentionTrace
+from attention_viz import heatmap_spec
+from attention_viz.export import trace_json, trace_npz
+from attention_viz.lessons.small_maps import small_maps_spec
+from playground import inspector, panel, stages, state
+from playground.i18n import _
+from playground.panel import Cell
+from playground.pretrained import choose
+
+CELLS = 60_000  # numbers in an overview: more would be smaller than a point on the screen
+HEIGHT = 460
+MAP = 110  # pixels, of a small map at most
+
+
+def overview(reading: Reading) -> None:
+    """Every head of every layer, a picture for each part; a click shows that head large."""
+    for part in reading.parts:
+        _overview(reading, part)
+
+
+def _overview(reading: Reading, part: str) -> None:
+    layers = [layer for layer in reading.layers.values() if layer.part == part]
+    maps, forbidden = small_maps(layers, CELLS)
+    heads = layers[0].weights.shape[0]
+    narrow = bool(st.session_state.get("narrow"))
+    width = 350 if narrow else 860
+    map_size = min(MAP, (width - 110) / heads)
+    height = round(len(layers) * (map_size + 30)) + 110
+
+    def clicked(cell: Cell) -> None:
+        layer, head = divmod(cell.head, heads)
+        choose.show(layers[layer].name, head)
+
+    panel.heatmap(
+        f"pretrained_{part}_maps",
+        lambda: small_maps_spec(
+            maps.numpy(),
+            forbidden.numpy(),
+            heads=heads,
+            tokens=layers[0].tokens,
+            source_tokens=layers[0].source_tokens,
+            shape=(maps.shape[1], maps.shape[2]),
+            box=(width, height),
+            say=_,
+        ),
+        cells=maps.numel(),
+        title=choose.part_title(part),
+        note=_("{layers} layers × {heads} heads; a map is named layer.head").format(layers=len(layers), heads=heads),
+        height=height,
+        twins=False,
+        on_cell=clicked,
+    )
+
+
+def hero(trace: AttentionTrace, layer: str, head: int) -> None:
+    """The weights of one head, large; a click opens the arithmetic."""
+    place = state.view().cell
+    size = 350 if st.session_state.get("narrow") else 520
+    panel.heatmap(
+        "pretrained_weights",
+        lambda: heatmap_spec(trace, "weights", head=head, box=(size, HEIGHT), titled=False, say=_),
+        cells=prod(trace.shape("weights")[2:]),
+        title=_("{layer} · head {head}").format(layer=choose.layer_title(layer).split(":")[0], head=head + 1),
+        note=stages.shape(trace, "weights"),
+        height=HEIGHT,
+        group="scores",
+        cell=place if place is not None and place.field in stages.SCORES else None,
+        twins=trace.source_tokens == trace.tokens,
+        on_cell=state.open_cell,
+    )
+
+
+def arithmetic(trace: AttentionTrace, head: int) -> None:
+    """Where a number comes from: the playground's inspector on the recorded trace."""
+    inspector.draw(Experiment("attention"), trace, head)
+
+
+def downloads(trace: AttentionTrace, layer: str) -> None:
+    """The recorded layer as files, made when they are asked for."""
+    with st.container(horizontal=True):
+        for kind, media_type, make in (
+            ("npz", "application/octet-stream", trace_npz),
+            ("json", "application/json", trace_json),
+        ):
+            st.download_button(
+                _("This layer as {kind}").format(kind=kind.upper()),
+                lambda make=make: make(trace),  # type: ignore[misc]
+                file_name=f"attention-{layer}.{kind}",
+                mime=media_type,
+                on_click="ignore",
+                key=f"pretrained_download_{kind}",
+            )
