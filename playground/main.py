@@ -14,7 +14,12 @@ PAGES = Path(__file__).parent.parent / "pages"
 def pages() -> dict[str, list[tuple[str, str]]]:
     """The pages by section: file name (which is also the address) and title."""
     return {
-        "": [("playground", _("Playground")), ("mask_lab", _("Mask lab")), ("trained", _("Trained heads"))],
+        "": [
+            ("playground", _("Playground")),
+            ("mask_lab", _("Mask lab")),
+            ("trained", _("Trained heads")),
+            ("live", _("Live training")),
+        ],
         _("Understand"): [
             ("heads", _("One head or many?")),
             ("scale", _("Why divide by √d_k?")),

@@ -5,10 +5,14 @@ from __future__ import annotations
 import os
 from dataclasses import fields
 from functools import cache
+from typing import TypeVar
 
 from attention_core.limits import Limits
 
 PREFIX = "ATTENTION_"
+
+
+T = TypeVar("T")
 
 
 @cache
@@ -17,8 +21,13 @@ def limits() -> Limits:
 
     Raises ValueError where a variable is not a whole number from 1.
     """
+    return from_environment(Limits)
+
+
+def from_environment(kind: type[T]) -> T:
+    """A dataclass of whole numbers, each with its default unless the environment says otherwise; errors as above."""
     given: dict[str, int] = {}
-    for field in fields(Limits):
+    for field in fields(kind):  # type: ignore[arg-type]
         name = PREFIX + field.name.upper()
         text = os.environ.get(name)
         if text is None:
@@ -26,4 +35,4 @@ def limits() -> Limits:
         if not text.isdecimal() or int(text) < 1:
             raise ValueError(f"{name}={text!r}: allowed are whole numbers from 1")
         given[field.name] = int(text)
-    return Limits(**given)
+    return kind(**given)
