@@ -40,7 +40,10 @@ def choose_plan() -> tuple[Plan, str]:
         st.number_input(_("Steps planned"), 1, max(most.max_training_steps, _now("live_steps")), key="live_steps")
         st.button(_("The recipe's own settings"), on_click=_take_recipe, width="stretch")
     try:
-        plan = Plan(name, *(_now(f"live_{field}") for field in ("seed", "heads", "width")), _now("live_rate"), _now("live_steps"))
+        seed, heads, width, rate, steps = (
+            _now(f"live_{field}") for field in ("seed", "heads", "width", "rate", "steps")
+        )
+        plan = Plan(name, seed, heads, width, rate, steps)
         most.check(plan)
     except ValueError as problem:
         return recipe, str(problem)

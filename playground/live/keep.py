@@ -47,7 +47,11 @@ def bring_back() -> None:
     """A file that was kept, in the sidebar; one that cannot be taken is refused, and nothing else changes."""
     with st.sidebar:
         st.file_uploader(
-            _("Go on from a file"), type=["safetensors"], key="live_file", on_change=_take, max_upload_size=LARGEST >> 20
+            _("Go on from a file"),
+            type=["safetensors"],
+            key="live_file",
+            on_change=_take,
+            max_upload_size=LARGEST >> 20,  # MiB
         )
         refused = st.session_state.get(_REFUSED, "")
         if refused:

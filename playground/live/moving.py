@@ -10,14 +10,14 @@ from playground.i18n import _, plural
 from playground.live import visits
 from playground.live.run import Run
 from playground.live.runner import runner
-from playground.live.view import draw_moment
+from playground.live.view import MOVED, draw_moment
 
 # Seconds between two looks at a run. A look costs about as much as a few steps of training, so the tasks that are
 # learned within a second are looked at more often than those that take half a minute.
 POLL = {"reversal": 0.12, "sorting": 0.25}
 SLOWLY, WAITING = 0.3, 1.0
 REPLAY = 0.2  # between two pictures of a replay
-_REPLAY, _MOVED = "training_replay", "training_moved"
+_REPLAY = "training_replay"
 _STYLE = """
 <style>
 .st-key-live_slot { min-height: 2.6rem; justify-content: center; }
@@ -91,6 +91,8 @@ def _show(run: Run, moving: bool) -> None:
     elif moving:  # it has come to rest since the page was drawn: now there is a scrubber, and stages
         st.rerun()
     else:
+        if st.session_state.pop(MOVED, False):
+            st.rerun()  # a click in this fragment: the stages below it belong to it too
         step = choose_step(run)
         _standing(run)
         with _slot():
@@ -139,7 +141,7 @@ def _standing(run: Run) -> None:
     if run.done == 0:
         words = _("Not trained yet: the weights are random. Press “Run”.")
     elif run.loaded and run.done == run.begun_at and run.whole:
-        words = _("Loaded at step {step}. It goes on as if it had never stopped: the file has the optimizer's state too.")
+        words = _("Loaded at step {step}, with the optimizer's running means: it goes on as if it had never stopped.")
     elif run.loaded and run.done == run.begun_at:
         words = _(
             "Loaded at step {step}, the weights alone: if it goes on, the optimizer's running means begin anew, and "
@@ -162,13 +164,9 @@ def _scrubber(run: Run, step: int) -> None:
     def moved() -> None:
         chosen = int(st.session_state["live_scrub"])
         st.session_state["live_step"] = -1 if chosen == steps[-1] else chosen
-        st.session_state[_MOVED] = True
+        st.session_state[MOVED] = True
 
-    st.select_slider(
-        _("Step looked at"), steps, key="live_scrub", on_change=moved, label_visibility="collapsed"
-    )
-    if st.session_state.pop(_MOVED, False):
-        st.rerun()  # the stages below are those of this step too
+    st.select_slider(_("Step looked at"), steps, key="live_scrub", on_change=moved, label_visibility="collapsed")
 
 
 def _run(run: Run) -> None:

@@ -88,12 +88,15 @@ class Runner:
             return any(ticket.run is run for ticket in self._learning)
 
     def ahead(self, run: Run) -> int | None:
-        """How many runs have to stop before this one begins, from 1; None for a run that does not wait."""
+        """How many runs have to stop before this one begins: 0 where its worker is about to take it; None for a run
+        that does not wait.
+        """
         with self._change:
             self._forget_the_gone()
+            free = self._slots - len(self._learning)
             for place, ticket in enumerate(self._waiting):
                 if ticket.run is run:
-                    return place + 1
+                    return max(0, place + 1 - free)
             return None
 
     def busy(self, run: Run) -> bool:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from math import prod
+from functools import partial
+from math import ceil, prod
 
 import streamlit as st
 
@@ -19,6 +20,7 @@ from playground.panel import Cell
 
 MAP = 300  # pixels of a map's height
 CURVES = 210
+MOVED = "training_moved"  # set where something was clicked that what stands below the maps has to follow
 
 
 def draw_moment(run: Run, step: int, *, moving: bool) -> None:
@@ -29,14 +31,12 @@ def draw_moment(run: Run, step: int, *, moving: bool) -> None:
     if len(layers) == 1:
         left, right = st.columns([1, 1.15], gap="medium")
         with left:
-            _map(*layers[0], height=MAP + 60, width=400, moving=moving)
+            _maps(layers, box=(400, MAP + 60), moving=moving)
         with right:
             _scores(run, moment, CURVES)
             _loss(run, moment, MAP + 60 - CURVES + 30)
         return
-    for column, (layer, trace) in zip(st.columns(len(layers), gap="small"), layers, strict=True):
-        with column:
-            _map(layer, trace, height=MAP, width=820 // len(layers), moving=moving)
+    _maps(layers, box=(820 // len(layers), MAP), moving=moving)
     left, right = st.columns(2, gap="medium")
     with left:
         _scores(run, moment, CURVES)
@@ -74,29 +74,37 @@ def _loss_text(moment: Moment) -> str:
     return "–" if moment.loss != moment.loss else decimal(moment.loss, 3)
 
 
-def _map(layer: str, trace: AttentionTrace, *, height: int, width: int, moving: bool) -> None:
-    """The weights of every head of a layer. While they move nothing can be opened: it would be gone at once."""
-    if st.session_state.get("narrow"):
-        width = 350
-
-    def clicked(cell: Cell) -> None:
-        st.session_state["live_layer"], st.session_state["live_head"] = layer, cell.head + 1
-        state.open_cell(cell)
-
+def _maps(layers: list[tuple[str, AttentionTrace]], *, box: tuple[int, int], moving: bool) -> None:
+    """The weights of every head, a panel a layer. While they move nothing can be opened: it would be gone at once."""
+    width, height = (350, box[1]) if st.session_state.get("narrow") else box
+    specs = {
+        layer: heatmap_spec(trace, "weights", box=(width, height), titled=False, legend=False, say=_)
+        for layer, trace in layers
+    }
+    tallest = ceil(max(spec["meta"]["height"] for spec in specs.values()))
     place = state.view().cell
-    mine = st.session_state.get("live_layer") == layer and place is not None and place.field in stages.SCORES
-    panel.heatmap(
-        f"live_map_{layer}",
-        lambda: heatmap_spec(trace, "weights", box=(width, height), titled=False, legend=False, say=_),
-        cells=prod(trace.shape("weights")[1:]),
-        title=short_title(layer),
-        note=stages.shape(trace, "weights"),
-        height=height,
-        group=f"live_{layer}",
-        cell=place if mine and not moving else None,
-        twins=trace.source_tokens == trace.tokens,
-        on_cell=None if moving else clicked,
-    )
+    for column, (layer, trace) in zip(st.columns(len(layers), gap="small"), layers, strict=True):
+        mine = st.session_state.get("live_layer") == layer and place is not None and place.field in stages.SCORES
+        with column:
+            panel.heatmap(
+                f"live_map_{layer}",
+                partial(specs.__getitem__, layer),
+                cells=prod(trace.shape("weights")[1:]),
+                title=short_title(layer),
+                note=stages.shape(trace, "weights"),
+                height=tallest,
+                group=f"live_{layer}",
+                cell=place if mine and not moving else None,
+                twins=trace.source_tokens == trace.tokens,
+                on_cell=None if moving else partial(_open, layer),
+            )
+
+
+def _open(layer: str, cell: Cell) -> None:
+    """The arithmetic of a cell that was clicked: that of its layer and head."""
+    st.session_state["live_layer"], st.session_state["live_head"] = layer, cell.head + 1
+    st.session_state[MOVED] = True
+    state.open_cell(cell)
 
 
 def short_title(layer: str) -> str:

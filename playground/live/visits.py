@@ -21,8 +21,8 @@ def current(plan: Plan) -> Run:
     for other, run in found.items():
         if other != plan and runner().busy(run):
             runner().pause(run)
-    run = found.pop(plan, None) or _new(plan)
-    found[plan] = run
+    run = found.pop(plan) if plan in found else _new(plan)
+    found[plan] = run  # the last is the one on the screen
     for old in list(found)[:-KEPT]:
         del found[old]
     return run
