@@ -10,7 +10,7 @@ from playground.i18n import _, plural
 from playground.live import visits
 from playground.live.run import Run
 from playground.live.runner import runner
-from playground.live.view import MOVED, draw_moment
+from playground.live.view import MOVED, draw_moment, draw_numbers
 
 # Seconds between two looks at a run. A look costs about as much as a few steps of training, so the tasks that are
 # learned within a second are looked at more often than those that take half a minute.
@@ -83,20 +83,30 @@ def draw(run: Run) -> bool:
 def _show(run: Run, moving: bool) -> None:
     """One look. It is also the sign that somebody is there."""
     runner().hear(run)
+    status, numbers = st.columns([1, 1.1], vertical_alignment="center")
     if runner().busy(run):
         step = run.nearest(-1)
-        _learning(run)
+        with status:
+            _learning(run)
+        with _slot():
+            st.progress(min(1.0, run.done / max(1, run.until)))
     elif _REPLAY in st.session_state:
-        step = _replayed(run)
+        with status:
+            step = _replayed(run)
+        with _slot():
+            st.progress(st.session_state[_REPLAY] / len(run.steps()))
     elif moving:  # it has come to rest since the page was drawn: now there is a scrubber, and stages
         st.rerun()
     else:
         if st.session_state.pop(MOVED, False):
             st.rerun()  # a click in this fragment: the stages below it belong to it too
         step = choose_step(run)
-        _standing(run)
+        with status:
+            _standing(run)
         with _slot():
             _scrubber(run, step)
+    with numbers:
+        draw_numbers(run, step)
     draw_moment(run, step, moving=moving)
 
 
@@ -111,8 +121,6 @@ def _learning(run: Run) -> None:
         panel.statement("live_status", words.format(count=ahead))
     else:
         panel.statement("live_status", _("Learning: step {step} of {until}.").format(step=run.done, until=run.until))
-    with _slot():
-        st.progress(min(1.0, run.done / max(1, run.until)))
 
 
 def _replayed(run: Run) -> int:
@@ -124,8 +132,6 @@ def _replayed(run: Run) -> int:
     st.session_state[_REPLAY] = place + 1
     words = _("Replay: step {step} of {until}.").format(step=steps[place], until=steps[-1])
     panel.statement("live_status", words)
-    with _slot():
-        st.progress((place + 1) / len(steps))
     return steps[place]
 
 
@@ -158,6 +164,7 @@ def _scrubber(run: Run, step: int) -> None:
     """Back and forth through what is remembered; the newest is followed, and not named in the link."""
     steps = run.steps()
     if len(steps) < 2:
+        st.progress(0.0)  # nothing to go back to; the place stays taken
         return
     st.session_state["live_scrub"] = step  # always: a browser that has missed a message would show the first step
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import logging
 import threading
 import time
@@ -162,4 +163,6 @@ class Runner:
 @cache
 def runner() -> Runner:
     """The one of this server."""
-    return Runner(training_limits().max_trainings)
+    found = Runner(training_limits().max_trainings)
+    atexit.register(found.close)  # a thread that is in the middle of a step when Python ends brings the process down
+    return found

@@ -26,7 +26,7 @@ MOVED = "training_moved"  # set where something was clicked that what stands bel
 def draw_moment(run: Run, step: int, *, moving: bool) -> None:
     """Everything that changes while a model learns, in panels that keep their place and size."""
     moment, seen = run.seen(step)
-    _answer(run, moment, seen)
+    _answer(run, seen)
     layers = list(seen.traces.items())
     if len(layers) == 1:
         left, right = st.columns([1, 1.15], gap="medium")
@@ -36,7 +36,7 @@ def draw_moment(run: Run, step: int, *, moving: bool) -> None:
             _scores(run, moment, CURVES)
             _loss(run, moment, MAP + 60 - CURVES + 30)
         return
-    _maps(layers, box=(820 // len(layers), MAP), moving=moving)
+    _maps(layers, box=(820 // len(layers), MAP - 20), moving=moving)
     left, right = st.columns(2, gap="medium")
     with left:
         _scores(run, moment, CURVES)
@@ -44,8 +44,8 @@ def draw_moment(run: Run, step: int, *, moving: bool) -> None:
         _loss(run, moment, CURVES)
 
 
-def _answer(run: Run, moment: Moment, seen: Seen) -> None:
-    """What the model makes of the sample, and the three numbers, one line each."""
+def _answer(run: Run, seen: Seen) -> None:
+    """What the model makes of the sample."""
     sample = run.sample
     joined = ("" if run.plan.name in ("reversal", "sorting", "dates") else " ").join(seen.words)
     read = ("" if run.plan.name in ("reversal", "sorting", "dates") else " ").join(sample.tokens)
@@ -56,6 +56,11 @@ def _answer(run: Run, moment: Moment, seen: Seen) -> None:
         "dates": _("Given the right characters so far, it writes: “{answer}”"),
     }.get(run.plan.name, _("It writes: “{answer}”"))
     panel.statement("live_answer", words.format(answer=joined), _("The sample: “{text}”").format(text=read))
+
+
+def draw_numbers(run: Run, step: int) -> None:
+    """What was measured at a step, one line."""
+    moment, _seen = run.seen(step)
     first = [] if moment.first is None else [decimal(moment.first, 2)]
     row = [str(moment.step), _loss_text(moment), decimal(moment.accuracy, 2), decimal(moment.alignment, 2), *first]
     head = [_("step"), _("loss"), _("accuracy"), _("alignment"), *([first_name(run)] if first else [])]

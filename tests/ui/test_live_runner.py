@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 import threading
 import time
 import weakref
@@ -21,6 +23,7 @@ from playground.live import limits as limits_module
 from playground.live.limits import TrainingLimits, training_limits
 from playground.live.run import SNAPSHOTS, Run
 from playground.live.runner import PATIENCE, TURN, Runner
+from tests.conftest import ROOT
 
 SMALL = replace(Plan.of("reversal"), d_model=16)
 LONG = 30  # seconds that a test waits at most for a thread; it never does
@@ -232,6 +235,21 @@ def test_an_idle_worker_keeps_nobodys_weights(world: Callable[[int], World]) -> 
     assert gone() is None
 
 
+def test_a_server_that_stops_in_the_middle_of_a_run_ends_well() -> None:
+    script = (
+        "import time\n"
+        "from attention_core.trained.plan import Plan\n"
+        "from playground.live.run import Run\n"
+        "from playground.live.runner import runner\n"
+        "run = Run(Plan.of('induction'))\n"
+        "runner().start(run, 4000, '')\n"
+        "while run.done < 2: time.sleep(0.01)\n"
+        "print('stops')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stdout) == (0, "stops\n"), done.stderr
+
+
 # ---- one run
 
 
@@ -296,7 +314,7 @@ def test_a_loss_that_is_no_number_ends_the_run_in_words() -> None:
     with torch.no_grad():
         for weight in run._training.model.parameters():
             weight.mul_(1e30)
-    with pytest.raises(ValueError, match="loss=.*learning rate is too high"):
+    with pytest.raises(ValueError, match=r"loss=.*learning rate is too high"):
         for _ in range(4):
             run.advance()
 
