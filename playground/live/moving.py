@@ -32,9 +32,9 @@ def choose_step(run: Run) -> int:
 
 
 def follow_link(run: Run) -> None:
-    """A link that names a step: learn up to there, then rest."""
-    asked = int(st.session_state["live_step"])
-    if run.done < asked and not runner().busy(run):
+    """A link that names a step: learn up to there, then rest. One that was paused, or has failed, is left alone."""
+    asked = min(int(st.session_state["live_step"]), visits.most_steps())
+    if run.done < asked and not run.failed and not runner().busy(run):
         visits.go_on(run, asked)
 
 
@@ -188,6 +188,7 @@ def _few(run: Run) -> None:
 
 
 def _pause(run: Run) -> None:
+    follow_newest()
     runner().pause(run)
 
 

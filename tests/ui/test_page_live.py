@@ -140,6 +140,23 @@ def test_run_pause_few_steps_and_reset() -> None:
     assert run_of(app).done == 0 and "Not trained yet" in status(app)
 
 
+def test_a_link_that_is_being_followed_can_be_paused() -> None:
+    app = open_lesson("live", {"live_task": "dates", "live_step": "1000"})
+    assert runner().busy(run_of(app))
+    app.button(key="live_pause").click().run()
+    healthy(app)
+    app.run()
+    assert not runner().busy(run_of(app)) and run_of(app).done < 1000 and "live_step" not in app.query_params
+
+
+def test_a_link_beyond_the_last_step_that_this_server_trains(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTENTION_MAX_TRAINING_STEPS", "200")
+    training_limits.cache_clear()
+    app = open_page(**SMALL, live_step="900")
+    assert run_of(app).done == 200 and app.button(key="live_run").disabled and app.button(key="live_few").disabled
+    assert numbers(app)[0] == "200"
+
+
 def test_it_goes_on_after_its_last_step() -> None:
     app = open_page(**SMALL, live_steps="6", live_step="6")
     assert status(app) == "Trained: 6 steps."
@@ -260,7 +277,9 @@ def test_a_visitor_who_waits_sees_the_place_in_the_queue(monkeypatch: pytest.Mon
 def test_a_run_that_fails_says_why() -> None:
     app = open_page(**SMALL)
     run_of(app).failed = "the loss is <b>nan</b>"
+    app.session_state["live_step"] = 50  # what has failed is not tried again and again
     app.run()
+    assert not runner().busy(run_of(app))
     assert alerts(app) == ["The run has stopped: the loss is <b>nan</b>"]
 
 
