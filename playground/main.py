@@ -20,6 +20,7 @@ def pages() -> dict[str, list[tuple[str, str]]]:
             ("playground", _("Playground")),
             ("mask_lab", _("Mask lab")),
             ("trained", _("Trained heads")),
+            ("live", _("Live training")),
             ("pretrained", _("Pretrained models")),
         ],
         _("Understand"): [

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import torch
 from torch import Tensor
@@ -13,7 +13,7 @@ from attention_core.experiment.hand_built import BUILT, content_numbers, head_ki
 from attention_core.masks import Full
 from attention_core.trace import AttentionTrace
 
-__all__ = ["to_code"]
+__all__ = ["join", "literal", "titled", "to_code"]
 
 ROW = 8  # weights of the first row that are written out
 
@@ -35,21 +35,21 @@ def to_code(experiment: Experiment) -> str:
         blocks.IMPORTS,
         _settings(experiment, trace),
         blocks.SEEDED,
-        *_titled("Embedding: a vector for each token, (token, d_model)", _embedding(experiment)),
-        *_titled("Weights: one matrix for each projection and head", _weights(experiment)),
-        *_titled("Queries, keys and values", _projections(experiment)),
-        *_titled("Scores: how well query i and key j go together", _scores(experiment)),
-        *_titled("Weights of attention: each row of scores becomes shares of 1", _softmax(experiment)),
-        *_titled("Output: the values, mixed by the weights", _output(experiment, trace)),
-        *_titled("The same numbers as on the screen?", _checks(trace)),
-        *_titled("The same numbers as PyTorch's own attention?", _sdpa(experiment)),
+        *titled("Embedding: a vector for each token, (token, d_model)", _embedding(experiment)),
+        *titled("Weights: one matrix for each projection and head", _weights(experiment)),
+        *titled("Queries, keys and values", _projections(experiment)),
+        *titled("Scores: how well query i and key j go together", _scores(experiment)),
+        *titled("Weights of attention: each row of scores becomes shares of 1", _softmax(experiment)),
+        *titled("Output: the values, mixed by the weights", _output(experiment, trace)),
+        *titled("The same numbers as on the screen?", _checks(trace)),
+        *titled("The same numbers as PyTorch's own attention?", _sdpa(experiment)),
         'print("Everything agrees.")\n',
     ]
-    return _join(sections)
+    return join(sections)
 
 
-def _join(sections: Sequence[str]) -> str:
-    """One empty line between paragraphs, two around functions."""
+def join(sections: Iterable[str]) -> str:
+    """The script: one empty line between paragraphs, two around functions."""
     script, after_function = "", False
     for section in sections:
         wide = after_function or section.startswith("def ")
@@ -59,7 +59,8 @@ def _join(sections: Sequence[str]) -> str:
     return script
 
 
-def _titled(title: str, paragraphs: Iterator[str]) -> Iterator[str]:
+def titled(title: str, paragraphs: Iterable[str]) -> Iterator[str]:
+    """The paragraphs of a part of a script, the first under its title."""
     for number, paragraph in enumerate(paragraphs):
         if number:
             yield paragraph
@@ -79,7 +80,7 @@ def _title(trace: AttentionTrace) -> str:
     )
 
 
-def _literal(words: Sequence[str]) -> str:
+def literal(words: Sequence[str]) -> str:
     """A list of texts as Python source, wrapped; `repr` leaves nothing in them that could end a literal."""
     lines, line = [], ""
     for word in words:
@@ -98,8 +99,8 @@ def _settings(experiment: Experiment, trace: AttentionTrace) -> str:
     widths = experiment.widths
     cross = experiment.mode == "cross"
     lines = [
-        f"tokens = {_literal(trace.tokens)}",
-        f"source_tokens = {_literal(trace.source_tokens)}" if cross else "source_tokens = tokens",
+        f"tokens = {literal(trace.tokens)}",
+        f"source_tokens = {literal(trace.source_tokens)}" if cross else "source_tokens = tokens",
         "queries, keys = len(tokens), len(source_tokens)",
         f"seed = {experiment.seed}",
         f"d_model = {widths.d_model}  # numbers in the vector of a token",

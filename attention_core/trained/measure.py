@@ -17,7 +17,16 @@ from attention_core.trained.task import Task
 from attention_core.trained.vocabulary import BEGIN
 from attention_core.trained.writer import Writer
 
-__all__ = ["Answer", "Measured", "alignment_of", "answer", "as_written", "measure", "previous_token_score"]
+__all__ = [
+    "Answer",
+    "Measured",
+    "accuracy_of",
+    "alignment_of",
+    "answer",
+    "as_written",
+    "measure",
+    "previous_token_score",
+]
 
 
 @dataclass(frozen=True)
@@ -63,22 +72,18 @@ def measure(
     """
     with torch.inference_mode():
         run = model.run(batch.source, batch.written, change=change)
-        asked = batch.target != NOT_ASKED  # (batch, query)
-        right = (run.logits.argmax(dim=-1) == batch.target) | ~asked  # (batch, query)
-        whole = task.whole or task.writes
-        share = right.all(dim=1).float().mean() if whole else right[asked].float().mean()
+        share = accuracy_of(task, run.logits, batch.target)
         layer, head = task.watched
         alignment = alignment_of(run.traces[layer].heads.dropped_weights[:, head], batch.looks)
         if not isinstance(model, Writer):
-            return Measured(float(share), alignment)
+            return Measured(share, alignment)
         # Where no word sees a later one, a sentence is written right if and only if each of its words is, given the
         # right words before it. So writing it word after word would find out nothing new, in ten times the time.
         writing = as_written(model, change or Change())
         if writing == (change or Change()) or not write:
-            return Measured(float(share), alignment, float(share))
+            return Measured(share, alignment, share)
         logits = model.run(batch.source, batch.written, change=writing).logits  # (batch, query, answer)
-        alone = (logits.argmax(dim=-1) == batch.target) | ~asked  # (batch, query)
-        return Measured(float(alone.all(dim=1).float().mean()), alignment, float(share))
+        return Measured(accuracy_of(task, logits, batch.target), alignment, share)
 
 
 def as_written(model: Writer, change: Change) -> Change:
@@ -97,6 +102,14 @@ def as_written(model: Writer, change: Change) -> Change:
         return change
     masks["decoder1"] = mask & Causal()
     return replace(change, masks=tuple(masks.items()))
+
+
+def accuracy_of(task: Task, logits: Tensor, target: Tensor) -> float:
+    """The share of right answers; of whole samples where only these count: (batch, query, answer), (batch, query)."""
+    asked = target != NOT_ASKED  # (batch, query)
+    right = (logits.argmax(dim=-1) == target) | ~asked  # (batch, query)
+    share = right.all(dim=1) if task.whole or task.writes else right[asked]
+    return float(share.float().mean())
 
 
 def alignment_of(weights: Tensor, looks: Tensor) -> float:

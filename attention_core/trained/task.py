@@ -14,7 +14,7 @@ from attention_core.trained.reader import Reader
 from attention_core.trained.vocabulary import Vocabulary
 from attention_core.trained.writer import Writer
 
-__all__ = ["Recipe", "Task"]
+__all__ = ["Recipe", "Stream", "Task"]
 
 Drawn = tuple[Example, Hashable]  # a sample, and what decides its split
 
@@ -68,18 +68,28 @@ class Task:
         """
         return self.stream(split, seed)(count)
 
-    def stream(self, split: str, seed: int = 0) -> Callable[[int], Batch]:
+    def stream(self, split: str, seed: int = 0) -> Stream:
         """A source of samples of a split that goes on where it stopped."""
+        return Stream(self, split, seed)
+
+
+class Stream:
+    """Samples of one split, in the order that a seed gives; `numbers` is where it has come to.
+
+    Raises ValueError for a split that there is not, and when called for a count below 1.
+    """
+
+    def __init__(self, task: Task, split: str, seed: int) -> None:
         if split not in SPLITS:
             raise ValueError(f"split={split!r}: allowed are {', '.join(SPLITS)}")
-        numbers = draws(seed, f"{self.name} {split}")
+        self.task, self.split = task, split
+        self.numbers = draws(seed, f"{task.name} {split}")
 
-        def more(count: int) -> Batch:
-            found: list[Example] = []
-            while len(found) < whole("count", count, 1):
-                example, key = self.draw(numbers)
-                if split_of(self.name, key) == split:
-                    found.append(example)
-            return collate(found, writes=self.writes)
-
-        return more
+    def __call__(self, count: int) -> Batch:
+        """The next so many samples."""
+        found: list[Example] = []
+        while len(found) < whole("count", count, 1):
+            example, key = self.task.draw(self.numbers)
+            if split_of(self.task.name, key) == self.split:
+                found.append(example)
+        return collate(found, writes=self.task.writes)

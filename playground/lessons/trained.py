@@ -111,8 +111,8 @@ def overview(setting: Setting, found: Answer) -> None:
         )
 
 
-def walk(setting: Setting, trace: AttentionTrace, head: int) -> None:
-    """All stages of the layer, one under the other, as in the playground."""
+def walk(setting: Setting, trace: AttentionTrace, head: int, *, files: bool = True) -> None:
+    """All stages of the layer, one under the other, as in the playground; `files` of a model that links can name."""
     words = prose("playground", language())
     own = prose("trained", language())
     patched = any(patch.layer == setting.layer for patch in setting.change.patches)
@@ -137,7 +137,7 @@ def walk(setting: Setting, trace: AttentionTrace, head: int) -> None:
                 height=stage.height,
                 head=head,
                 scale=scale,
-                csv=trained_downloads.link(f"{field}.csv", setting),
+                csv=trained_downloads.link(f"{field}.csv", setting) if files else False,
                 **title,
             )
 
