@@ -4,6 +4,7 @@ Lint (ruff), types (mypy) and architecture (import-linter) are tests like the ot
 line and exit status speak for all of them.
 """
 
+import os
 import sys
 
 if sys.version_info < (3, 11):  # noqa: UP036 - said in words, where an import would only show a traceback
@@ -12,6 +13,8 @@ if sys.version_info < (3, 11):  # noqa: UP036 - said in words, where an import w
 from playground import bootstrap
 from tests import chromium
 
+# Every core at once, unless the caller says otherwise; with more than four, the servers and browsers take the memory.
+arguments = sys.argv[1:] or ["-n", str(min(os.cpu_count() or 1, 4)), "--dist", "worksteal"]
 python = bootstrap.environment_python(bootstrap.REQUIREMENTS, bootstrap.REQUIREMENTS_DEV)
 chromium.ensure(python)
-sys.exit(bootstrap.hand_over(python, "-m", "pytest", *sys.argv[1:]))
+sys.exit(bootstrap.hand_over(python, "-m", "pytest", *arguments))

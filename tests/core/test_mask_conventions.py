@@ -22,6 +22,9 @@ D_K, D_V = 11, 13
 class Staggered(Mask):
     """A mask that is different in every head of every batch row: j + h <= i + b."""
 
+    def __str__(self) -> str:
+        return "staggered"
+
     @property
     def depends_on(self) -> frozenset[str]:
         return frozenset("bhqk")
