@@ -126,6 +126,18 @@ def test_memory_is_shared_out_and_one_alone_may_have_more() -> None:
                 assert (gate.running, gate.waiting) == (2, 1)
 
 
+def test_nobody_overtakes() -> None:
+    """The second in line would fit beside the one that runs; it waits for the first in line all the same."""
+    gate = Gate(Service(heavy_slots=2, heavy_memory_mb=100))
+    with (
+        visitors(gate, "runs", cost=Cost(10**9, 60 * MEBIBYTE)),
+        visitors(gate, "first", cost=Cost(10**9, 60 * MEBIBYTE)) as (first,),
+        visitors(gate, "second", cost=Cost(10**9, 10 * MEBIBYTE)) as (second,),
+    ):
+        until(lambda: len(second.places) > 2)
+        assert (first.outcome, second.outcome, second.places[-1]) == ("waiting", "waiting", 2)
+
+
 def test_a_wait_ends() -> None:
     gate = Gate(Service(queue_seconds=1))
     before = refusals("waited_too_long")
