@@ -19,6 +19,18 @@ from playground.service.settings import MEBIBYTE, Service
 HEAVY, SMALL = Cost(10**9, MEBIBYTE), Cost(1000, MEBIBYTE)
 
 
+VISITORS: list[Visitor] = []
+
+
+@pytest.fixture(autouse=True)
+def everybody_leaves() -> Iterator[None]:
+    yield
+    for visitor in VISITORS:
+        visitor.leave.set()
+    while VISITORS:
+        VISITORS.pop().thread.join(20)
+
+
 @dataclass
 class Visitor:
     """Asks for a turn in a thread of its own and keeps it until `leave`."""
@@ -33,6 +45,7 @@ class Visitor:
     def __post_init__(self) -> None:
         self.thread = threading.Thread(target=self._visit)
         self.thread.start()
+        VISITORS.append(self)
 
     def _visit(self) -> None:
         try:
@@ -45,7 +58,6 @@ class Visitor:
 
     def end(self) -> None:
         self.leave.set()
-        self.thread.join(20)
 
 
 @contextmanager
@@ -86,7 +98,7 @@ def test_one_at_a_time_in_order() -> None:
         assert (gate.running, gate.waiting) == (1, 1) and c.outcome == "waiting"
         b.end()
         until(lambda: c.outcome == "running")
-    assert (gate.running, gate.waiting) == (0, 0)
+    until(lambda: (gate.running, gate.waiting) == (0, 0))
 
 
 def test_as_many_at_a_time_as_there_are_slots() -> None:
