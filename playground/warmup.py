@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from playground.service import health, logs
+from playground.service import health, logs, settings
 
 
 def warm_up() -> None:
@@ -38,6 +38,7 @@ def warm_up() -> None:
 @asynccontextmanager
 async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
     """Warm up in a thread while the server starts to listen: the page's own files load meanwhile."""
+    settings.check()
     logs.install()
     worker = threading.Thread(target=health.readied_by, args=[warm_up], name="warm-up", daemon=True)
     worker.start()

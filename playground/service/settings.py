@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from functools import cache
 
-from playground.settings import PREFIX, from_environment
+from playground.settings import PREFIX, from_environment, limits
 
 MEBIBYTE = 2**20
 _SOURCE = re.compile(r"\*|'self'|'none'|(https?:|(https?://)?[A-Za-z0-9*.-]+(:(\d+|\*))?)")
@@ -75,3 +75,11 @@ def plain_logs() -> bool:
     if text not in ("json", "plain"):
         raise ValueError(f"{name}={text!r}: allowed are json, plain")
     return text == "plain"
+
+
+def check() -> None:
+    """Read every setting, so that a wrong one stops the start, not a visitor. Raises ValueError that names it."""
+    limits()
+    service()
+    frame_ancestors()
+    plain_logs()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
@@ -9,6 +10,7 @@ import schemathesis
 from hypothesis import HealthCheck, settings
 from schemathesis.config import SchemathesisConfig
 
+from attention_core.experiment import Experiment
 from attention_core.limits import Limits
 from playground.service import api, api_routes, openapi
 from playground.service.settings import Service
@@ -43,3 +45,9 @@ def test_the_interface_does_what_it_says(case: schemathesis.Case) -> None:
 
 def test_the_description_is_that_of_the_limits_in_force() -> None:
     assert ask("GET", "/api/openapi.json").json() == openapi.document(LIMITS, Service())
+
+
+def test_the_description_knows_every_field_and_no_other() -> None:
+    described = openapi.experiment_schema(LIMITS)
+    assert set(described["properties"]) == set(json.loads(Experiment("a").to_json()))
+    assert described["additionalProperties"] is False and described["required"] == ["text"]

@@ -19,6 +19,18 @@ from playground.service.settings import MEBIBYTE, Service
 HEAVY, SMALL = Cost(10**9, MEBIBYTE), Cost(1000, MEBIBYTE)
 
 
+VISITORS: list[Visitor] = []
+
+
+@pytest.fixture(autouse=True)
+def everybody_leaves() -> Iterator[None]:
+    yield
+    for visitor in VISITORS:
+        visitor.leave.set()
+    while VISITORS:
+        VISITORS.pop().thread.join(20)
+
+
 @dataclass
 class Visitor:
     """Asks for a turn in a thread of its own and keeps it until `leave`."""
@@ -33,6 +45,7 @@ class Visitor:
     def __post_init__(self) -> None:
         self.thread = threading.Thread(target=self._visit)
         self.thread.start()
+        VISITORS.append(self)
 
     def _visit(self) -> None:
         try:
@@ -45,7 +58,6 @@ class Visitor:
 
     def end(self) -> None:
         self.leave.set()
-        self.thread.join(20)
 
 
 @contextmanager
@@ -86,7 +98,7 @@ def test_one_at_a_time_in_order() -> None:
         assert (gate.running, gate.waiting) == (1, 1) and c.outcome == "waiting"
         b.end()
         until(lambda: c.outcome == "running")
-    assert (gate.running, gate.waiting) == (0, 0)
+    until(lambda: (gate.running, gate.waiting) == (0, 0))
 
 
 def test_as_many_at_a_time_as_there_are_slots() -> None:
@@ -124,6 +136,18 @@ def test_memory_is_shared_out_and_one_alone_may_have_more() -> None:
             until(lambda: fits.outcome == "running")
             with visitors(gate, "does not", cost=Cost(10**9, MEBIBYTE)):
                 assert (gate.running, gate.waiting) == (2, 1)
+
+
+def test_nobody_overtakes() -> None:
+    """The second in line would fit beside the one that runs; it waits for the first in line all the same."""
+    gate = Gate(Service(heavy_slots=2, heavy_memory_mb=100))
+    with (
+        visitors(gate, "runs", cost=Cost(10**9, 60 * MEBIBYTE)),
+        visitors(gate, "first", cost=Cost(10**9, 60 * MEBIBYTE)) as (first,),
+        visitors(gate, "second", cost=Cost(10**9, 10 * MEBIBYTE)) as (second,),
+    ):
+        until(lambda: len(second.places) > 2)
+        assert (first.outcome, second.outcome, second.places[-1]) == ("waiting", "waiting", 2)
 
 
 def test_a_wait_ends() -> None:

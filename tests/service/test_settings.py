@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 from dataclasses import fields
 from pathlib import Path
 
 import pytest
 
 from attention_core.limits import Limits
-from playground import settings
-from playground.service.settings import Service, plain_logs, service
+from playground import settings, warmup
+from playground.service.settings import Service, frame_ancestors, plain_logs, service
 
 
 @pytest.fixture(autouse=True)
 def forget() -> None:
-    for cached in (settings.limits, service, plain_logs):
+    for cached in (settings.limits, service, plain_logs, frame_ancestors):
         cached.cache_clear()
 
 
@@ -36,6 +37,20 @@ def test_a_wrong_kind_of_log_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ATTENTION_LOG", "xml")
     with pytest.raises(ValueError, match="ATTENTION_LOG='xml': allowed are json, plain"):
         plain_logs()
+
+
+@pytest.mark.parametrize(
+    "name", ["ATTENTION_MAX_TOKENS", "ATTENTION_CACHE_MB", "ATTENTION_FRAME_ANCESTORS", "ATTENTION_LOG"]
+)
+def test_a_wrong_setting_stops_the_start(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, "; wrong")
+
+    async def start() -> None:
+        async with warmup.lifespan(None):
+            pass
+
+    with pytest.raises(ValueError, match=f"{name}='; wrong': allowed are"):
+        asyncio.run(start())
 
 
 def test_the_document_lists_every_setting_with_its_default(root: Path) -> None:
