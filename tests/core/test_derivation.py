@@ -546,7 +546,7 @@ def test_every_title_and_note_is_used_and_every_sentence_can_be_said() -> None:
                 sentences.add(found.sentence.key)
                 assert "{" not in found.sentence.text()
     assert set(TITLES) == titles
-    elsewhere = {"score_unknown", "no_weights", "no_direction"}
+    elsewhere = {"score_unknown", "no_weights", "no_direction", "not_turned", "turn_unknown"}
     assert set(NOTES) - notes <= elsewhere
     assert set(SENTENCES) - sentences <= {
         "no_number",
