@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
+
+import torch
 
 from attention_core.derivation.cell import Cell
 from attention_core.derivation.latex import equals, factor, products
@@ -22,9 +25,17 @@ def rotation_steps(cell: Cell, side: str) -> list[Step]:
     whole, turned = (heads.q, heads.rotated_q) if side == "q" else (heads.k, heads.rotated_k)
     before = cell.numbers(whole[cell.batch, cell.head, cell.row])
     after = cell.numbers(turned[cell.batch, cell.head, cell.row])
-    pair_of = _pair(cell, before, after)
+    column = cell.batch, cell.head, slice(None), cell.col
+    still = not cell.mods and torch.equal(whole[column], turned[column])  # of no token does this column turn
+    pair_of = None if still else _pair(cell, before, after)
     if pair_of is None:
-        unpaired = note("no_partner")
+        if before[cell.col] != after[cell.col]:
+            symbol = rf"{side}'_c"
+            unknown = note("turn_unknown")
+            given = Step("rotation", TITLES["rotation"], symbol, rf"{symbol} {equals(cell.value)}", cell.value)
+            return [replace(given, note=unknown)]
+        alone = len(before) % 2 == 1 and cell.col == len(before) - 1
+        unpaired = note("no_partner" if alone else "not_turned")
         formula, substituted = rf"{side}'_c = {side}_c", rf"{side}'_c {equals(cell.value)}"
         return [Step("rotation", TITLES["rotation"], formula, substituted, cell.value, note=unpaired)]
     first, second = pair_of

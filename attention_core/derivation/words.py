@@ -47,6 +47,8 @@ NOTES: dict[str, str] = {
     "rotated": "Shown after its rotation, as it enters the score.",
     "unrotated": "Nothing turns it: it is the same as before.",
     "no_partner": "The last column of an odd width has no partner and stays as it is.",
+    "not_turned": "This column is not turned: it stays as it is.",
+    "turn_unknown": "How this column was turned is not known, so the number stands as it was computed.",
     "score_unknown": "This score function has weights of its own, so the number stands as it was computed.",
     "no_direction": "A vector of length 0 has no direction: its score is 0.",
     "no_scale": "This score is not scaled.",

@@ -35,10 +35,17 @@ def cut(text: str) -> str:
 
 def text_of(key: str, default: str, label: str, *, lines: bool = False, hint: str = "") -> str:
     """A text box whose content the link carries."""
+    fresh = key not in st.session_state
     state.page_setting(key, default, cut)
+    # The box begins with its content as its own, not as a change of an empty one: on a page that runs again as soon as
+    # a model is loaded, a browser may miss the change and send the empty text back.
+    begins: dict[str, str] = st.session_state.setdefault("pretrained_begins", {})
+    if fresh:
+        begins[key] = str(st.session_state.pop(key))
+    first = begins.get(key, default)
     if lines:
-        return str(st.text_area(label, key=key, max_chars=LONGEST, height="content"))
-    return str(st.text_input(label, key=key, max_chars=LONGEST, placeholder=hint or None))
+        return str(st.text_area(label, first, key=key, max_chars=LONGEST, height="content"))
+    return str(st.text_input(label, first, key=key, max_chars=LONGEST, placeholder=hint or None))
 
 
 def model(key: str, *, label: str, besides: str = "") -> Loaded | None:
@@ -102,12 +109,15 @@ def load(key: str, name: str) -> Loaded | None:
         return None
     if found is None:
         panel.statement(f"{key}_loading", _("{name} is being loaded. This takes seconds to minutes.").format(name=name))
-        st.fragment(_look_again, run_every=1.0)(name, download)
+        st.fragment(_look_again, run_every=1.0)(key, name, download)
+    st.session_state[f"{key}_waits"] = found is None
     return found
 
 
-def _look_again(name: str, download: bool) -> None:
-    """Run the page anew once the model is there, or cannot be had."""
+def _look_again(key: str, name: str, download: bool) -> None:
+    """Run the page anew once the model is there, or cannot be had; not if it has run meanwhile and shows it."""
+    if not st.session_state.get(f"{key}_waits", True):
+        return
     try:
         done = shelf.get(policy.offer(name), download=download, wait=0) is not None
     except PretrainedError:

@@ -576,7 +576,7 @@ def test_every_title_and_note_is_used_and_every_sentence_can_be_said() -> None:
     notes |= {step.note.key for step in found.steps if step.note}
     sentences.add(found.sentence.key)
     assert set(TITLES) == titles
-    elsewhere = {"score_unknown", "no_weights", "no_direction"}
+    elsewhere = {"score_unknown", "no_weights", "no_direction", "not_turned", "turn_unknown"}
     assert set(NOTES) - notes <= elsewhere
     assert set(SENTENCES) - sentences <= {
         "no_number",

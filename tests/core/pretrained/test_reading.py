@@ -8,8 +8,11 @@ import pytest
 import torch
 
 from attention_core.derivation import derive
+from attention_core.functional import attention
 from attention_core.positions import T5Buckets
 from attention_core.pretrained import ModelLimits, Pretrained, PretrainedError, Reading, load, read
+from attention_core.pretrained.mods import Turned
+from attention_core.trace import AttentionTrace
 from tests.core.pretrained.tiny import FAMILIES, WRITING, saved
 
 TEXT = "the cat sat on the bank of the river"
@@ -107,14 +110,27 @@ def test_grouped_heads_stay_grouped_and_the_rotation_is_shown() -> None:
 
 
 def test_the_arithmetic_of_a_rotated_cell_is_right() -> None:
-    for family in ("llama", "gpt_neox"):  # the second turns a quarter of its columns only
+    """All columns of Llama turn, c with c + 3; of GPT-NeoX a part, here the first two of six, with each other."""
+    for family, turning, away in (("llama", 6, 3), ("gpt_neox", 2, 1)):
         trace = found(family).layers["layer1"].trace()
-        width = trace.shape("rotated_q")[-1]
-        for row in (0, 1, 5):
-            for col in range(width):
-                step = derive(trace, "rotated_q", head=1, row=row, col=col).steps[-1]
-                if step.terms:
-                    assert sum(term.result for term in step.terms) == pytest.approx(step.value, abs=1e-5)
+        for row, col in [(1, col) for col in range(6)] + [(5, col) for col in range(6)]:
+            step = derive(trace, "rotated_q", head=1, row=row, col=col).steps[-1]
+            assert step.value == pytest.approx(float(trace.heads.rotated_q[0, 1, row, col]))
+            if col >= turning:
+                assert step.note is not None and step.note.key == "not_turned" and not step.terms
+                continue
+            assert [int(term.label) - 1 for term in step.terms] == [col % away, col % away + away]
+            assert sum(term.result for term in step.terms) == pytest.approx(step.value, abs=1e-5)
+
+
+def test_a_turn_that_is_none_is_not_explained_away() -> None:
+    generator = torch.Generator().manual_seed(0)
+    q, k, v = (torch.randn(1, 1, 3, 4, generator=generator) for _ in range(3))
+    heads = attention(q, k, v, mods=(Turned(q * 2.0 + 1.0, k),))
+    trace = AttentionTrace(("a", "b", "c"), ("a", "b", "c"), q[0], q[0], heads, v[0], v[0])
+    (step,) = derive(trace, "rotated_q", row=1, col=2).steps
+    assert step.note is not None and step.note.key == "turn_unknown"
+    assert step.value == pytest.approx(float(2.0 * q[0, 0, 1, 2] + 1.0))
 
 
 def test_the_position_bias_of_t5_enters_as_its_paper_says() -> None:

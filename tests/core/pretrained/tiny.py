@@ -76,7 +76,8 @@ def _model(family: str, size: int, layers: int, tokenizer: Any) -> torch.nn.Modu
         more = {"head_dim": 6, "sliding_window": 4, "attn_logit_softcapping": 0.3}
         return kind(config(**shared, **wide, num_key_value_heads=2, max_position_embeddings=64, **more))
     if family == "gpt_neox":
-        return t.GPTNeoXForCausalLM(t.GPTNeoXConfig(**shared, **wide, max_position_embeddings=64))
+        part = {"rope_parameters": {"rope_type": "default", "rope_theta": 10000.0, "partial_rotary_factor": 0.34}}
+        return t.GPTNeoXForCausalLM(t.GPTNeoXConfig(**shared, **wide, max_position_embeddings=64, **part))
     if family == "t5":
         return t.T5ForConditionalGeneration(
             t.T5Config(**shared, d_model=24, d_kv=5, d_ff=40, num_layers=layers, num_heads=4, decoder_start_token_id=0)
