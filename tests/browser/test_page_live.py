@@ -36,7 +36,7 @@ def number(page: Page, place: int) -> float:
 
 def test_a_queue_of_two_and_a_head_that_forms(chromium: Browser) -> None:
     """One place for all: the second visitor waits, begins when the first has closed the page, and sees it move."""
-    with serving.serve(ATTENTION_MAX_TRAININGS="1") as address:
+    with serving.serve(ATTENTION_MAX_TRAININGS="1", ATTENTION_TRAINING_TURN="600") as address:
         with open_lesson(address, chromium, "live", {"live_task": "dates"}) as first:
             first.get_by_role("button", name="Run", exact=True).click()
             says(first, "Learning")
