@@ -15,6 +15,7 @@ class TrainingLimits:
     """`ATTENTION_MAX_TRAININGS=4` in the environment lets four runs learn at once; so with the others.
 
     max_trainings        runs that learn at the same time; the others wait in a queue. One a core
+    training_turn        seconds that a run may learn while others wait; then it goes to the end of the queue
     max_training_heads   heads of a layer
     max_training_width   d_model
     max_training_steps   steps of one run
@@ -22,6 +23,7 @@ class TrainingLimits:
     """
 
     max_trainings: int = field(default_factory=lambda: os.cpu_count() or 1)
+    training_turn: int = 20
     max_training_heads: int = 8
     max_training_width: int = 128
     max_training_steps: int = 4000

@@ -16,7 +16,6 @@ from playground.live.run import Run
 from playground.live.visitor import is_here
 
 PATIENCE = 15.0  # seconds without a sign from the page after which its visitor has left it
-TURN = 20.0  # seconds after which a run lets the next one in the queue go on, where one waits
 
 
 @dataclass(eq=False)
@@ -34,18 +33,19 @@ class Runner:
     """At most `slots` runs learn at once, each step by step in a worker's thread; the others wait in order.
 
     A run stops at its `until`, when it is paused, and when its visitor is gone: `here` says so of a session, and
-    a page that is open but out of sight, or another page, is known by its silence. One that has had its turn goes
-    to the end of the queue if others wait.
+    a page that is open but out of sight, or another page, is known by its silence. One that has learned for `turn`
+    seconds goes to the end of the queue if others wait.
     """
 
     def __init__(
         self,
         slots: int,
         *,
+        turn: float = 20.0,
         here: Callable[[str], bool] = is_here,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._slots, self._here, self._clock = slots, here, clock
+        self._slots, self._turn, self._here, self._clock = slots, turn, here, clock
         self._waiting: deque[_Ticket] = deque()
         self._learning: list[_Ticket] = []
         self._workers: list[threading.Thread] = []
@@ -130,7 +130,7 @@ class Runner:
             if not ticket.wanted or ticket.run.done >= ticket.run.until or not self._is_awaited(ticket):
                 ticket.wanted = False
                 return False
-            return not self._waiting or self._clock() - ticket.turn < TURN
+            return not self._waiting or self._clock() - ticket.turn < self._turn
 
     def _work(self) -> None:
         while True:
@@ -163,6 +163,7 @@ class Runner:
 @cache
 def runner() -> Runner:
     """The one of this server."""
-    found = Runner(training_limits().max_trainings)
+    limits = training_limits()
+    found = Runner(limits.max_trainings, turn=limits.training_turn)
     atexit.register(found.close)  # a thread that is in the middle of a step when Python ends brings the process down
     return found

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 
 import numpy as np
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Page, TimeoutError, expect
 
 from attention_core.trained.plan import Plan
 from attention_core.trained.sample import look, sample_of
@@ -24,8 +25,9 @@ _COUNT = """() => {
 }"""
 
 
-def status(page: Page) -> str:
-    return page.locator(".st-key-live_status").inner_text()
+def says(page: Page, words: str) -> None:
+    """Wait until the status says one of these, separated by |."""
+    expect(page.locator(".st-key-live_status")).to_contain_text(re.compile(words), timeout=60_000)
 
 
 def number(page: Page, place: int) -> float:
@@ -34,10 +36,10 @@ def number(page: Page, place: int) -> float:
 
 def test_a_queue_of_two_and_a_head_that_forms(chromium: Browser) -> None:
     """One place for all: the second visitor waits, begins when the first has closed the page, and sees it move."""
-    with serving.serve(ATTENTION_MAX_TRAININGS="1") as address:
+    with serving.serve(ATTENTION_MAX_TRAININGS="1", ATTENTION_TRAINING_TURN="600") as address:
         with open_lesson(address, chromium, "live", {"live_task": "dates"}) as first:
             first.get_by_role("button", name="Run", exact=True).click()
-            expect(first.locator(".st-key-live_status")).to_contain_text("Learning")
+            says(first, "Learning")
             context = chromium.new_context(viewport={"width": 1280, "height": 800})
             second = context.new_page()
             second.set_default_timeout(60_000)
@@ -45,18 +47,17 @@ def test_a_queue_of_two_and_a_head_that_forms(chromium: Browser) -> None:
             second.wait_for_selector(".st-key-live_map_self1 .ap[data-painted]")
             second.evaluate(_COUNT)
             second.get_by_role("button", name="Run", exact=True).click()
-            expect(second.locator(".st-key-live_status")).to_contain_text("1 run before yours")
+            says(second, "1 run before yours")
         # The first visitor is gone, with more than a thousand steps to go.
         page = second
-        expect(page.locator(".st-key-live_status")).to_contain_text(re.compile("Learning|Trained"), timeout=60_000)
+        says(page, "Learning|Trained")
         page.wait_for_function(
             "() => Number(document.querySelectorAll('.st-key-live_numbers td')[2]?.innerText) >= 0.95", timeout=60_000
         )
         assert page.evaluate("window.pictures.size") >= 4  # it was seen to move
-        pause = page.get_by_role("button", name="Pause")
-        if pause.count():
-            pause.click()
-        expect(page.locator(".st-key-live_status")).to_contain_text(re.compile("Paused|Trained"))
+        with contextlib.suppress(TimeoutError):  # unless it has come to its end meanwhile
+            page.get_by_role("button", name="Pause").click(timeout=5_000)
+        says(page, "Paused|Trained")
         settled(page)
         assert number(page, 2) >= 0.95 and number(page, 3) >= 0.9
 
@@ -84,11 +85,11 @@ def test_a_queue_of_two_and_a_head_that_forms(chromium: Browser) -> None:
         with repainted(page, "sentence"):
             x, y = cell_at(page, "live_map_self1", 0, 3, 6)
             page.mouse.click(x, y)
-        expect(page.locator(".st-key-sentence")).to_contain_text("looks")
+        expect(page.locator(".st-key-sentence")).to_contain_text("looks", timeout=60_000)
         assert fits(page)
         context.close()
 
         with open_lesson(address, chromium, "live", {"live_step": "2", "live_width": "16"}, **PHONE) as phone:
-            expect(phone.locator(".st-key-live_status")).to_contain_text("Paused at step 2")
+            says(phone, "Paused at step 2")
             settled(phone)
             assert fits(phone)

@@ -22,10 +22,11 @@ from attention_core.trained.training import Checkpoint
 from playground.live import limits as limits_module
 from playground.live.limits import TrainingLimits, training_limits
 from playground.live.run import SNAPSHOTS, Run
-from playground.live.runner import PATIENCE, TURN, Runner
+from playground.live.runner import PATIENCE, Runner
 from tests.conftest import ROOT
 
 SMALL = replace(Plan.of("reversal"), d_model=16)
+TURN = 20.0
 LONG = 30  # seconds that a test waits at most for a thread; it never does
 
 
@@ -65,7 +66,7 @@ class World:
         self.now = 0.0
         self.gone: set[str] = set()
         self.runs: list[Stepping] = []
-        self.runner = Runner(slots, here=lambda visitor: visitor not in self.gone, clock=lambda: self.now)
+        self.runner = Runner(slots, turn=TURN, here=lambda visitor: visitor not in self.gone, clock=lambda: self.now)
 
     def start(self, name: str, until: int = 1000) -> Stepping:
         run = Stepping(name)
