@@ -210,14 +210,20 @@ def desk(setting: Setting, found: Answer, head: int, asked: int) -> None:
     )
 
 
-def _whole_head(patch: Patch) -> None:
-    names = {
+def _rules(layer: str) -> dict[str, str]:
+    """What the rules are called; where the model writes, the key of a place is the word that was written before it."""
+    writes = layer == "decoder1"
+    return {
         "": _("what it looks at by itself"),
         "uniform": _("all words alike"),
-        "previous": _("the word before"),
-        "same": _("the word at its own place"),
-        "first": _("the first word"),
+        "previous": _("the last word but one") if writes else _("the word before"),
+        "same": _("the last word written") if writes else _("the word at its own place"),
+        "first": _("the beginning") if writes else _("the first word"),
     }
+
+
+def _whole_head(patch: Patch) -> None:
+    names = _rules(patch.layer)
     st.session_state["patch_rule"] = patch.pattern
     st.selectbox(
         _("Every word looks at"),
@@ -246,11 +252,12 @@ def _row(trace: AttentionTrace, target: Target) -> None:
         key = st.selectbox(_("looks at"), range(keys), key="patch_key", format_func=_named(trace.source_tokens))
     may = target.allowed[row]
     places = {"uniform": None, "previous": max(row - 1, 0), "same": row, "key": key}
+    writes = target.layer == "decoder1"
     labels = {
         "key": _("This one only"),
         "uniform": _("All alike"),
-        "previous": _("The one before"),
-        "same": _("Its own place"),
+        "previous": _("The last but one") if writes else _("The one before"),
+        "same": _("The last written") if writes else _("Its own place"),
     }
     with st.container(horizontal=True, gap="small"):
         for how, label in labels.items():
