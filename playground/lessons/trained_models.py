@@ -96,7 +96,7 @@ def mask_title(name: str, layer: str) -> str:
     """What a choice of mask is called."""
     if layer == "cross1":
         return {
-            OWN: _("As it was trained: the whole source"),
+            OWN: _("As it was trained"),
             "causal": _("No later place than its own"),
             "window": _("Two places to each side"),
             "itself": _("Its own place alone"),
