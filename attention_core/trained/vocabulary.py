@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-__all__ = ["BEGIN", "END", "PAD", "UnknownWords", "Vocabulary", "words_of"]
+__all__ = ["BEGIN", "END", "MARKS", "PAD", "UnknownWords", "Vocabulary", "words_of"]
 
 PAD, BEGIN, END = 0, 1, 2  # the numbers of the marks that every vocabulary begins with
 MARKS = ("[pad]", "[begin]", "[end]")

@@ -11,7 +11,7 @@ from attention_core.trace import AttentionTrace
 from attention_core.trained.change import Change, attend
 from attention_core.trained.layers import FeedForward, initialise, linear, table
 from attention_core.trained.model import Block, Model, Names, Run, Shape
-from attention_core.trained.vocabulary import BEGIN, END, PAD
+from attention_core.trained.vocabulary import BEGIN, END, MARKS, PAD
 
 __all__ = ["Writer"]
 
@@ -98,7 +98,8 @@ class Writer(Model):
             own=own,
             real=written != PAD,
             change=change,
-            names=None if rows is None else (rows, rows),
+            # A place is called after the word that it writes; what it can look at is what was written before.
+            names=None if rows is None else (rows, (MARKS[BEGIN], *rows[:-1])),
         )
         x = x + first.output  # (batch, query, d_model)
         second = attend(

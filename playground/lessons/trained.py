@@ -15,7 +15,7 @@ from attention_viz.lessons.alignment import alignment_spec
 from playground import inspector, panel, stages, state
 from playground.i18n import _, language
 from playground.lesson_parts import decimal
-from playground.lessons import trained_downloads, trained_patch
+from playground.lessons import trained_downloads, trained_patch, trained_patch_desk
 from playground.lessons import trained_models as models
 from playground.lessons.trained_models import Setting
 from playground.prose import prose
@@ -83,7 +83,7 @@ def pictures(setting: Setting, found: Answer, head: int) -> None:
         trained_patch.hero(setting, shown, head, trained_downloads.link(f"{field}.csv", setting))
     if st.session_state.get("trained_by_hand"):
         with left if st.session_state.get("narrow") else right:  # on a phone the right column is far below
-            trained_patch.desk(setting, found, head, asked_row(found, trace))
+            trained_patch_desk.draw(setting, found, head, asked_row(found, trace))
     with right:
         scored = Experiment("attention", temperature=setting.change.temperature)
         inspector.draw(scored, trace)

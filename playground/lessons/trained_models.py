@@ -87,7 +87,7 @@ def mask_label(layer: str) -> str:
         "self1": _("Mask of layer 1: what a word may see"),
         "self2": _("Mask of layer 2: what a word may see"),
         "encoder1": _("Mask of the encoder: what a word of the source may see of the source"),
-        "decoder1": _("Mask of the decoder: what a place may see of what is written"),
+        "decoder1": _("Mask of the decoder: what a place may see of what was written"),
         "cross1": _("Mask of the cross-attention: what a place may see of the source"),
     }[layer]
 
@@ -96,17 +96,18 @@ def mask_title(name: str, layer: str) -> str:
     """What a choice of mask is called."""
     if layer == "cross1":
         return {
-            OWN: _("As it was trained: the whole source"),
+            OWN: _("As it was trained"),
             "causal": _("No later place than its own"),
             "window": _("Two places to each side"),
             "itself": _("Its own place alone"),
         }[name]
+    writes = layer == "decoder1"
     return {
         OWN: _("As it was trained"),
         "full": _("Everything visible"),
         "causal": _("Causal: nothing later"),
-        "window": _("Itself and the two before") if layer == "decoder1" else _("Two places to each side"),
-        "itself": _("Only itself"),
+        "window": _("The last three words written") if writes else _("Two places to each side"),
+        "itself": _("The last word written alone") if writes else _("Only itself"),
     }[name]
 
 

@@ -1,8 +1,7 @@
-"""Setting a head's weights by hand: painting on its map, a number for a cell, a rule for a row or for all of them."""
+"""Setting a head's weights by hand: what was set, the way back, and the map that is painted on."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import prod
 from typing import Any
@@ -10,11 +9,10 @@ from typing import Any
 import streamlit as st
 
 from attention_core.trace import AttentionTrace
-from attention_core.trained import PATTERNS, Answer, Change, Patch
-from attention_core.trained.patch_edit import painted, repaint, set_cell, set_row
+from attention_core.trained import Answer, Change, Patch
+from attention_core.trained.patch_edit import painted, repaint
 from attention_core.trained.patch_text import format_patches, parse_patches
 from attention_viz import heatmap_spec
-from attention_viz.labels import visible
 from playground import frame, panel, stages, state
 from playground.i18n import _
 from playground.lessons import trained_models as models
@@ -86,9 +84,15 @@ def _use(text: str) -> None:
         st.session_state[NAME] = text
 
 
-def _put(patch: Patch) -> None:
+def put(patch: Patch) -> None:
+    """Take another patch of one head, in a callback."""
     others = [one for one in _now() if (one.layer, one.head) != (patch.layer, patch.head)]
     _use(format_patches([*others, patch]))
+
+
+def can_step() -> tuple[bool, bool]:
+    """Whether there is a step back, and one forward."""
+    return bool(st.session_state.get(_PAST)), bool(st.session_state.get(_FUTURE))
 
 
 def undo() -> None:
@@ -117,21 +121,27 @@ def take_back() -> None:
     st.session_state[_PAST], st.session_state[_FUTURE] = [], []
 
 
+def target() -> Target:
+    """The head that is painted on, as it was drawn last."""
+    found: Target = st.session_state[_TARGET]
+    return found
+
+
 def take_strokes() -> None:
     """Take in what was painted, in a callback. A stroke and a button may come in one run, the button first."""
     serial, grid = panel.painted_grid(MAP)
-    target: Target | None = st.session_state.get(_TARGET)
-    if grid is None or target is None or serial == st.session_state.get(_SEEN) or len(grid) != len(target.allowed):
+    at: Target | None = st.session_state.get(_TARGET)
+    if grid is None or at is None or serial == st.session_state.get(_SEEN) or len(grid) != len(at.allowed):
         return
     st.session_state[_SEEN] = serial
-    before = patch_of(target.layer, target.head)
-    after = repaint(before, grid, target.allowed)
+    before = patch_of(at.layer, at.head)
+    after = repaint(before, grid, at.allowed)
     changed = [row for row in range(len(grid)) if before.row(row) != after.row(row)]
     if changed:
         st.session_state["patch_row"] = changed[-1]
         if any(grid[changed[-1]]):
             st.session_state["patch_key"] = grid[changed[-1]].index(True)
-    _put(after)
+    put(after)
 
 
 def shown(found: Answer, change: Change, layer: str) -> AttentionTrace:
@@ -177,126 +187,3 @@ def hero(setting: Setting, trace: AttentionTrace, head: int, csv: str) -> None:
         twins=trace.source_tokens == trace.tokens,
         **more,
     )
-
-
-def desk(setting: Setting, found: Answer, head: int, asked: int) -> None:
-    """What beside the strokes can be set, and what it does to the answer, next to the map; `asked` is a telling row."""
-    trace = found.traces[setting.layer]
-    patch, target = patch_of(setting.layer, head), st.session_state[_TARGET]
-    st.markdown(f"### {_('Set by hand')}")
-    unchanged = models.answered(setting.model, setting.text, replace(setting.change, patches=()))
-    before = _("Without what was set by hand: {answer}").format(answer=models.said(setting.model, unchanged))
-    panel.statement("trained_patched", models.said(setting.model, found), before if setting.change.patches else "")
-    _whole_head(patch)
-    at = (setting.model, setting.text, setting.layer)
-    if st.session_state.get("patch_desk") != at or "patch_row" not in st.session_state:
-        st.session_state["patch_desk"] = at
-        st.session_state["patch_row"], st.session_state["patch_key"] = asked, 0
-    _row(trace, target)
-    with st.container(horizontal=True, gap="small"):
-        st.button(_("Undo"), key="patch_undo", on_click=undo, disabled=not st.session_state.get(_PAST))
-        st.button(_("Redo"), key="patch_redo", on_click=redo, disabled=not st.session_state.get(_FUTURE))
-        st.button(_("Clear this head"), key="patch_clear", on_click=_clear, disabled=patch.empty)
-    st.caption(
-        _(
-            "A rule for the whole head holds for any text, so it is tried on the other samples too. What you paint or "
-            "set in a row fits any text of this model, for all are of one length: it is tried as well."
-        )
-        if models.one_length(setting.model)
-        else _(
-            "A rule for the whole head holds for any text, so it is tried on the other samples too. What you paint or "
-            "set in a row holds for this sentence only."
-        )
-    )
-
-
-def _whole_head(patch: Patch) -> None:
-    names = {
-        "": _("what it looks at by itself"),
-        "uniform": _("all words alike"),
-        "previous": _("the word before"),
-        "same": _("the word at its own place"),
-        "first": _("the first word"),
-    }
-    st.session_state["patch_rule"] = patch.pattern
-    st.selectbox(
-        _("Every word looks at"),
-        ("", *PATTERNS),
-        key="patch_rule",
-        format_func=names.__getitem__,
-        on_change=_take_rule,
-    )
-
-
-def _take_rule() -> None:
-    take_strokes()
-    target: Target = st.session_state[_TARGET]
-    _put(Patch(target.layer, target.head, st.session_state["patch_rule"] or ""))
-
-
-def _row(trace: AttentionTrace, target: Target) -> None:
-    """One row: a rule, or a number for one of its weights."""
-    queries, keys = trace.shape("weights")[2:]
-    for name, most in (("patch_row", queries), ("patch_key", keys)):  # what is written may have become shorter
-        st.session_state[name] = min(st.session_state[name], most - 1)
-    left, right = st.columns(2)
-    with left:
-        row = st.selectbox(_("The word"), range(queries), key="patch_row", format_func=_named(trace.tokens))
-    with right:
-        key = st.selectbox(_("looks at"), range(keys), key="patch_key", format_func=_named(trace.source_tokens))
-    may = target.allowed[row]
-    places = {"uniform": None, "previous": max(row - 1, 0), "same": row, "key": key}
-    labels = {
-        "key": _("This one only"),
-        "uniform": _("All alike"),
-        "previous": _("The one before"),
-        "same": _("Its own place"),
-    }
-    with st.container(horizontal=True, gap="small"):
-        for how, label in labels.items():
-            at = places[how]
-            shut = not any(may) if at is None else at >= keys or not may[at]
-            st.button(label, key=f"patch_row_{how}", on_click=_take_row, args=(row, how, key), disabled=shut)
-    with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        now = round(target.weights[row][key], 4)
-        if st.session_state.get("patch_shown") != (row, key, now):
-            st.session_state["patch_shown"], st.session_state["patch_weight"] = (row, key, now), now
-        st.number_input(_("Its weight"), 0.0, 1.0, step=0.05, format="%.4f", key="patch_weight", width=140)
-        st.button(_("Set the weight"), key="patch_set", on_click=_take_number, args=(row, key), disabled=not may[key])
-    problem = st.session_state.pop("patch_wrong", "")
-    if problem:
-        panel.statement("trained_patch_wrong", problem, alert=True)
-
-
-def _named(tokens: tuple[str, ...]) -> Callable[[int], str]:
-    return lambda place: f"{place} · {visible(tokens[place])}"
-
-
-def _take_row(row: int, how: str, key: int) -> None:
-    take_strokes()
-    target: Target = st.session_state[_TARGET]
-    _try(lambda: set_row(patch_of(target.layer, target.head), row, how, target.allowed[row], key))
-
-
-def _take_number(row: int, key: int) -> None:
-    take_strokes()
-    target: Target = st.session_state[_TARGET]
-    weight = float(st.session_state["patch_weight"])
-    _try(
-        lambda: set_cell(
-            patch_of(target.layer, target.head), row, key, weight, target.weights[row], target.allowed[row]
-        )
-    )
-
-
-def _try(make: Callable[[], Patch]) -> None:
-    try:
-        _put(make())
-    except ValueError as problem:
-        st.session_state["patch_wrong"] = str(problem)
-
-
-def _clear() -> None:
-    take_strokes()
-    target: Target = st.session_state[_TARGET]
-    _put(Patch(target.layer, target.head))

@@ -65,6 +65,9 @@ def test_a_row_is_named_after_the_word_that_is_being_written() -> None:
     source = torch.tensor([one.words.encode(found.tokens)])
     written, _ = model.write(source, one.longest)
     assert found.rows == one.answers.decode(written[0].tolist()) == found.traces["cross1"].tokens
+    says("and the columns of the decoder after the words that were written before it")
+    decoder = found.traces["decoder1"]
+    assert decoder.tokens == found.rows and decoder.source_tokens == ("[begin]", *found.rows[:-1])
 
 
 def test_some_heads_look_at_one_thing_and_some_at_many() -> None:
