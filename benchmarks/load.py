@@ -8,7 +8,7 @@ The last picture of every visitor is compared, value by value, with a computatio
 
 * --heavy: one visitor more, with 512 tokens in 12 heads, who comes and goes: the others' times with and without.
 * --minutes: one class for so long, with visitors who leave and others who come; prints the memory as it goes. Before,
-  one visitor with 512 tokens fills the server's cache of traces: what grows afterwards is no cache.
+  one visitor with 128 tokens fills the server's cache of traces: what grows afterwards is no cache.
 
 The server is a process of its own; the visitors share one process, and that shares the cores with the server: what it
 took is in the table. `late` counts changes that came due while the one before was still under way: they are left out.
@@ -119,9 +119,9 @@ async def endurance(address: str, pid: int, sessions: int, minutes: float, seed:
     """A long lesson with visitors who leave after about a minute; the memory as it goes."""
     print(header(["minute", "changes", "p50 ms", "p95 ms", "failures", "server CPU", "server MiB"]), flush=True)
     guest = Student(address, 10_000, seed)
-    guest.asked = Asked(sentence(guest.chance, guest.name, 512), 12)
+    guest.asked = Asked(sentence(guest.chance, guest.name, 128), 12)
     await guest.arrive()
-    for _ in range(5):
+    for _ in range(90):  # some 4 MiB each
         await guest.change()
     await guest.leave()
     students = await assemble(address, sessions, seed)

@@ -23,7 +23,9 @@ def warm_up() -> None:
 
     from attention_core.presets import DEFAULT
     from attention_viz import heatmap_spec
-    from playground import assets, compute, inspector, stages
+    from playground import assets, compute, freed, inspector, stages
+
+    freed.give_back()
 
     # The tensors of a sentence are small, and the visitors of a class many: one core each serves all of them best.
     torch.set_num_threads(1)
