@@ -25,6 +25,7 @@ WRITTEN = (
     ".ci",
     "requirements.txt",
     "requirements-dev.txt",
+    "requirements-pretrained.txt",
 )
 TEXT = {".py", ".js", ".css", ".html", ".md", ".toml", ".txt", ".json", ".yml", ".yaml", ".po", ""}
 THIS = Path(__file__).resolve()
