@@ -28,6 +28,7 @@ WRITTEN = (
     "docs",
     "requirements.txt",
     "requirements-dev.txt",
+    "requirements-pretrained.txt",
 )
 TEXT = {".py", ".js", ".css", ".html", ".md", ".toml", ".txt", ".json", ".yml", ".yaml", ".po", ""}
 THIS = Path(__file__).resolve()
