@@ -24,15 +24,15 @@ def _catalogue(language: str) -> gettext.NullTranslations:
 def language() -> str:
     """The language of this visitor: `?lang=` in the address, else what the browser asks for, else English."""
     known: str | None = getattr(_run, "language", None)
-    return known or _asked_for()
+    return known or _asked()
 
 
-def begin_run() -> None:
+def begin() -> None:
     """Look the language up once for this run of the script: its thousand phrases need not ask the address each."""
-    _run.language = _asked_for()
+    _run.language = _asked()
 
 
-def _asked_for() -> str:
+def _asked() -> str:
     asked = (st.query_params.get("lang") or (st.context.locale or "")).split("-")[0]
     return asked if asked in LANGUAGES else "en"
 

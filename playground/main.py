@@ -6,8 +6,8 @@ from pathlib import Path
 
 import streamlit as st
 
-from playground import teacher
-from playground.i18n import _, begin_run
+from playground import i18n, teacher
+from playground.i18n import _
 from playground.service.rerun import watched
 
 PAGES = Path(__file__).parent.parent / "pages"
@@ -38,7 +38,7 @@ def pages() -> dict[str, list[tuple[str, str]]]:
 
 def main() -> None:
     """Set up the frame and run the page that is asked for."""
-    begin_run()
+    i18n.begin()
     st.set_page_config(page_title=_("Attention playground"), layout="wide", initial_sidebar_state="auto", menu_items={})
     sections = {
         section: [
