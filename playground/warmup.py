@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from playground.service import health, logs, settings
@@ -19,6 +21,9 @@ def warm_up() -> None:
     this the first visitor of a class waits for both. Freezing moves the imported modules out of the
     collector's sight, so that no later collection walks through them.
     """
+    # The first optimizer makes torch look for a folder for compiled code, which nothing here compiles: one that exists
+    # and stays as it is, so that a full disk or a missing temporary folder stops nobody's training.
+    os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(__file__).parent))
     import torch
 
     from attention_core.presets import DEFAULT

@@ -6,8 +6,10 @@ import asyncio
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,6 +22,12 @@ from benchmarks.visitor import Failure, Visitor
 
 WORDS = ("one", "two", "three", "four", "five")
 ASKED = Asked(WORDS, 2, "Blocks")
+
+
+def run(work: Coroutine[Any, Any, Any]) -> None:
+    """In a thread of its own: Playwright's loop runs in this one as long as its browser is open."""
+    with ThreadPoolExecutor(1) as threads:
+        threads.submit(asyncio.run, work).result()
 
 
 def weights(text: str, heads: int, mask: masks.Mask) -> np.ndarray:
@@ -55,7 +63,7 @@ def test_a_visitor_sees_the_weights_that_were_asked_for(address: str) -> None:
         np.testing.assert_array_equal(shown(visitor), before)
         await visitor.close()
 
-    asyncio.run(visit())
+    run(visit())
 
 
 def test_large_numbers_are_asked_for_and_known_messages_are_referred_to(address: str) -> None:
@@ -71,11 +79,11 @@ def test_large_numbers_are_asked_for_and_known_messages_are_referred_to(address:
         np.testing.assert_allclose(shown(visitor), wanted, atol=1e-6)
         await visitor.close()
 
-    asyncio.run(visit())
+    run(visit())
 
 
 def test_a_class_is_served_without_failure(address: str, capsys: pytest.CaptureFixture[str]) -> None:
-    asyncio.run(load.classes(address, os.getpid(), [3], 4.0, seed=1))
+    run(load.classes(address, os.getpid(), [3], 4.0, seed=1))
     columns, _, numbers = (line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines())
     found = dict(zip(columns, numbers, strict=True))
     assert found["failures"] == "0" and found["sessions"] == "3"

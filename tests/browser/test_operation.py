@@ -1,4 +1,4 @@
-"""A server on a machine with a full disk and no home: it serves every page under its policy, and its log is discreet.
+"""A server with a full disk and no home: every page under its policy, a discreet log, and markup that stays text.
 
 No regular file can grow in this process (RLIMIT_FSIZE is 0), home and temporary folder do not exist: whoever writes a
 cache, a lock or a compiled module on the way gets an error, and nothing may come of it.
@@ -24,6 +24,7 @@ from playwright.sync_api import Browser
 
 from tests import serving
 from tests.browser.reading import settled
+from tests.browser.test_safety import ELEMENTS, HOSTILE
 
 SECRET = "Geheimtipp"  # stands for what a visitor writes; every form of it would be found
 resource = pytest.importorskip("resource", reason="limits on a process are set in Unix's way")
@@ -114,14 +115,19 @@ def test_pages_policy_log_and_disk(server: Server, chromium: Browser) -> None:
     )
     page = context.new_page()
     page.on("console", lambda said: "Content Security Policy" in said.text and complaints.append(said.text[:300]))
+    page.on("dialog", lambda dialog: (complaints.append(f"dialog: {dialog.message}"), dialog.dismiss()))
     page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
 
     for name in sorted(script.stem for script in (serving.ROOT / "pages").glob("*.py")):
-        query = urlencode({"text": f"one two {SECRET} four", "heads": "2", "width": "12", "utm": SECRET})
+        text = f"one {SECRET} {' '.join(HOSTILE)}"
+        query = urlencode({"text": text, "heads": "2", "width": "12", "utm": SECRET})
         page.goto(f"{server.address}/{name}?{query}")
         page.wait_for_selector("h1, h2, .ap-heatmap[data-painted]")
         settled(page)
-        assert page.locator(".stException").count() == 0, name
+        assert page.locator(".stException").all_inner_texts() == [], name
+        made = page.evaluate(ELEMENTS)  # what a stranger wrote is text on every page
+        assert made["inside"] == made["anchors"] == made["links"] == made["onerror"] == 0, name
+        assert page.evaluate("document.querySelectorAll('img[src=x], svg[onload]').length") == 0, name
     # Something typed, wrong input, and the picture that "Save as PNG" makes.
     page.goto(server.address)
     page.wait_for_selector(".st-key-hero .ap-heatmap[data-painted]")

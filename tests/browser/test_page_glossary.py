@@ -18,7 +18,7 @@ def test_a_term_is_found_and_leads_to_its_page(address: str, chromium: Browser) 
         page.get_by_label("Find a term").press_sequentially("rank coll")
         expect(body).not_to_contain_text("ALiBi")
         expect(body).to_contain_text("rank collapse: All tokens grow alike")
-        page.wait_for_function("new URLSearchParams(location.search).get('glossary_find') === 'rank coll'")
+        page.wait_for_function("() => new URLSearchParams(location.search).get('glossary_find') === 'rank coll'")
         assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
         with context.expect_page() as opened:
             body.get_by_role("link", name="The encoder block").click()

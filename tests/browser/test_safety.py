@@ -13,10 +13,8 @@ from playwright.sync_api import Browser, Page
 from attention_core.modules import MultiHeadAttention
 from attention_viz import bars_spec, heatmap_spec
 from playground.assets import addresses
-from playground.main import pages
 from playground.panel.message import pack
 from tests.browser.conftest import Visit
-from tests.browser.lessons import open_lesson
 from tests.browser.reading import cell_at, in_the_address, repainted, settled
 
 HOSTILE = (
@@ -31,7 +29,7 @@ HOSTILE = (
 )
 
 # Elements that nothing of ours makes; what Streamlit draws itself was there before.
-_ELEMENTS = """() => {
+ELEMENTS = """() => {
   const panels = [...document.querySelectorAll(".ap")];
   const within = (selector) => panels.reduce((n, panel) => n + panel.querySelectorAll(selector).length, 0);
   return {
@@ -45,12 +43,12 @@ _ELEMENTS = """() => {
 
 
 def nothing_was_made(page: Page, before: dict[str, int]) -> None:
-    assert page.evaluate(_ELEMENTS) == before
+    assert page.evaluate(ELEMENTS) == before
 
 
 def test_tokens_are_text(visit: Visit) -> None:
     page = visit({"text": "plain words here", "heads": "2"})
-    before = page.evaluate(_ELEMENTS)
+    before = page.evaluate(ELEMENTS)
     assert before["inside"] == before["anchors"] == before["links"] == 0
     text = " ".join(HOSTILE)
     with repainted(page, "hero", "tokens"):
@@ -72,7 +70,7 @@ def test_tokens_are_text(visit: Visit) -> None:
 def test_pieces_of_markup_are_text_too(visit: Visit) -> None:
     """Byte pairs may hold more of a tag than words do, and begin with a space."""
     page = visit({"text": HOSTILE[0], "mode": "cross", "source": " ".join(HOSTILE), "heads": "2", "tokenizer": "bpe"})
-    found = page.evaluate(_ELEMENTS)
+    found = page.evaluate(ELEMENTS)
     assert found["inside"] == found["anchors"] == found["links"] == found["onerror"] == 0
 
 
@@ -102,29 +100,16 @@ def test_a_whole_tag_in_one_token_is_text(address: str, chromium: Browser) -> No
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(f"{address}/download/none?text=a")  # a page of this origin, of plain text
     page.evaluate(_MOUNT, [f"{address}/{addresses()['panel.js']}", packed])
-    page.wait_for_function("document.querySelectorAll('.ap[data-painted]').length === 5")
+    page.wait_for_function("() => document.querySelectorAll('.ap[data-painted]').length === 5")
     page.locator(".ap-heatmap").focus()
     page.keyboard.press("ArrowDown")  # the readout names its tokens
     shown = page.locator(".ap-chip, .ap-sentence, .ap-tip, .ap-table td").all_inner_texts()
-    found = page.evaluate(_ELEMENTS)
+    found = page.evaluate(ELEMENTS)
     context.close()
     assert complaints == []
     assert found["inside"] == found["anchors"] == found["links"] == found["onerror"] == 0
     for text in HOSTILE:
         assert any(text in words for words in shown), text
-
-
-PAGES = [name for entries in pages().values() for name, _ in entries if name not in ("playground", "glossary")]
-
-
-@pytest.mark.parametrize("name", PAGES)
-def test_no_page_makes_elements_of_a_sentence(address: str, chromium: Browser, name: str) -> None:
-    query = {"text": " ".join(HOSTILE), "heads": "2", "width": "8"}
-    with open_lesson(address, chromium, name, query) as page:
-        settled(page)
-        found = page.evaluate(_ELEMENTS)
-        assert found["inside"] == found["anchors"] == found["links"] == found["onerror"] == 0
-        assert page.evaluate("document.querySelectorAll('img[src=x], svg[onload]').length") == 0
 
 
 _MOUNT = """async ([address, messages]) => {
@@ -149,7 +134,7 @@ def test_an_address_may_hold_anything(visit: Visit) -> None:
             "hide": HOSTILE[7],
         }
     )
-    found = page.evaluate(_ELEMENTS)
+    found = page.evaluate(ELEMENTS)
     assert found["inside"] == found["anchors"] == found["links"] == 0
     alerts = page.locator(".ap-alert .ap-sentence").all_inner_texts()
     assert any("<b>$x$</b>" in words for words in alerts)

@@ -30,7 +30,7 @@ def test_the_parameters_count() -> None:
     shown = {name: trace.field(name).untyped_storage() for name in trace.fields() if name != "head_contributions"}
     pictures = sum({storage.data_ptr(): storage.nbytes() for storage in shown.values()}.values())
     assert size(trace) == pictures + 4 * 12 * 12 * 4 + compute.OVERHEAD
-    assert compute._bytes(trace) == size(trace)
+    assert compute.size_of(trace) == size(trace)
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[Experiment]:
