@@ -340,3 +340,10 @@ def test_loading_converts_to_the_dtype_of_the_module() -> None:
     layer = nn.Linear(5, 3, dtype=torch.float64)
     load_into(layer, {"weight": STATE["w"], "bias": STATE["b"]})
     assert torch.equal(layer.weight, STATE["w"].double())
+
+
+def test_an_archive_whose_offset_overflows_is_refused(root: Path) -> None:
+    """Found by the search that is guided by coverage (tests/fuzz): zipfile lets the OverflowError through."""
+    content = (root / "tests" / "data" / "overflowing_offset.pt").read_bytes()
+    with pytest.raises(ValueError, match=r"is no file of torch\.save"):
+        load_weights(content, "weights.pt")
