@@ -54,11 +54,13 @@ def choose_text(model: str) -> str:
     with right, st.popover(_("Examples"), width="stretch"):
         for place, example in enumerate(task(model).inputs):
             st.button(example, key=f"trained_example_{place}", on_click=_take, args=(example,), type="tertiary")
+    wrong = st.container()  # a message more or less moves nothing that follows to another place
     try:
         models.answered(model, typed, Change())
     except ValueError as problem:
         kept: str = st.session_state.get("trained_kept", {}).get(model, first)
-        panel.statement("trained_wrong", *_refusal(model, problem), alert=True)
+        with wrong:
+            panel.statement("trained_wrong", *_refusal(model, problem), alert=True)
         return kept
     st.session_state["trained_kept"] = {model: typed}
     return typed

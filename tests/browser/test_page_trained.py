@@ -43,6 +43,7 @@ def test_trained(visit: Visit) -> None:
     box.fill(TEXT)
     box.press("Enter")
     expect(page.locator(".st-key-trained_wrong")).to_have_count(0)
+    settled(page)
 
     row, key = TEXT.split().index("it"), TEXT.split().index("soup")
     with repainted(page, "sentence"):

@@ -36,7 +36,7 @@ def test_a_seed_is_accepted(name: str) -> None:
 @pytest.mark.parametrize("name", TARGETS)
 def test_anything_is_read_or_refused(name: str) -> None:
     @given(st.binary(max_size=300) | st.text(max_size=200).map(lambda words: words.encode("utf-8", "surrogatepass")))
-    @settings(max_examples=150)
+    @settings(max_examples=60)
     def run(content: bytes) -> None:
         TARGETS[name](content)
 
@@ -46,7 +46,7 @@ def test_anything_is_read_or_refused(name: str) -> None:
 @pytest.mark.parametrize("name", TARGETS)
 def test_what_is_nearly_right_is_read_or_refused(name: str) -> None:
     @given(nearly_right(name))
-    @settings(max_examples=250)
+    @settings(max_examples=100)
     def run(content: bytes) -> None:
         TARGETS[name](content)
 
