@@ -77,6 +77,12 @@ class Server:
             time.sleep(0.02)
         raise AssertionError(f"never ready: {self.log[-20:]}")
 
+    def wait_for_log(self, *pieces: str) -> None:
+        """An answer may be here before its line in the log is."""
+        end = time.monotonic() + 20
+        while time.monotonic() < end and not all(any(piece in line for line in list(self.log)) for piece in pieces):
+            time.sleep(0.05)
+
     def stop(self) -> None:
         self.process.terminate()
         try:
@@ -157,6 +163,7 @@ def test_pages_policy_log_and_disk(server: Server, chromium: Browser) -> None:
     assert SECRET not in metrics
     for name in ("attention_reruns_total{", "attention_computations_total ", "attention_cache_hits_total "):
         assert any(line.startswith(name) for line in metrics.splitlines()), name
+    server.wait_for_log('/api/attention', '/api/{path:path}', '"rerun"')
     log = list(server.log)
     assert SECRET.lower() not in "\n".join(log).lower()
     events = [json.loads(line) for line in log if line]
