@@ -62,6 +62,11 @@ def visit(browser: Browser, competitor: Competitor, query: dict[str, str]) -> Pa
     return page
 
 
+def step(page: Page, look: str) -> float:
+    """Milliseconds from the key on the slider to the picture."""
+    return until_painted(page, look, lambda: page.keyboard.press("ArrowRight"), "keydown")
+
+
 def measure(
     browser: Browser, competitors: Sequence[Competitor], query: dict[str, str], rounds: int
 ) -> list[list[float]]:
@@ -71,7 +76,7 @@ def measure(
     order = list(range(len(competitors)))
     for number in range(rounds + 2):  # two steps to warm up
         for index in order:
-            taken = until_painted(pages[index], competitors[index].look, "ArrowRight")
+            taken = step(pages[index], competitors[index].look)
             settled(pages[index])
             if number >= 2:
                 times[index].append(taken)

@@ -21,7 +21,7 @@ from urllib.parse import urlencode
 from playwright.sync_api import Browser, Page
 
 from attention_core.experiment import Experiment
-from benchmarks.timing import header, machine, p50, p95, painted, ratio, row
+from benchmarks.timing import header, machine, p50, p95, painted, ratio, row, until_painted
 from tests import serving
 from tests.browser.reading import cell_at, settled
 
@@ -51,27 +51,7 @@ def stroke(page: Page, number: int, tokens: int) -> float:
         page.mouse.move(*cell_at(page, "mask_editor", 0, number % tokens, col))
         if col == first:
             page.mouse.down()
-    page.evaluate(f"() => {{ window.look = () => {WEIGHTS}; }}")  # the policy of the page allows no eval later
-    page.evaluate(
-        """() => {
-          const now = window.look;
-          const before = now();
-          window.measured = new Promise((resolve, reject) => {
-            setTimeout(() => reject(new Error("nothing new was painted in 60 s")), 60000);
-            addEventListener("pointerup", ({ timeStamp }) => {
-              const done = () => resolve(performance.now() - timeStamp);
-              const watch = () => {
-                const then = now();
-                if (then === undefined || then === before) requestAnimationFrame(watch);
-                else requestAnimationFrame(() => requestAnimationFrame(done));
-              };
-              watch();
-            }, { once: true, capture: true });
-          });
-        }""",
-    )
-    page.mouse.up()
-    measured: float = page.evaluate("() => window.measured")
+    measured = until_painted(page, WEIGHTS, page.mouse.up, "pointerup")
     settled(page)
     return measured
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import statistics
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import version
 
 from playwright.sync_api import Page
@@ -64,16 +64,17 @@ def painted(page: Page, look: str) -> None:
     page.evaluate("() => new Promise((go) => requestAnimationFrame(() => requestAnimationFrame(go)))")
 
 
-def until_painted(page: Page, look: str, key: str) -> float:
-    """Milliseconds from a key being pressed until another picture is on the screen: painted, and two frames more."""
+def until_painted(page: Page, look: str, act: Callable[[], None], event: str) -> float:
+    """Milliseconds from `event`, which `act` causes, until another picture is on the screen: painted, and two frames
+    more. `look` is JavaScript for what is painted now."""
     page.evaluate(f"() => {{ window.look = () => {look}; }}")  # the policy of the page allows no eval later
     page.evaluate(
-        """() => {
+        """(event) => {
           const now = window.look;
           const before = now();
           window.measured = new Promise((resolve, reject) => {
             setTimeout(() => reject(new Error("nothing new was painted in 60 s")), 60000);
-            addEventListener("keydown", ({ timeStamp }) => {
+            addEventListener(event, ({ timeStamp }) => {
               const done = () => resolve(performance.now() - timeStamp);
               const watch = () => {
                 const then = now();
@@ -84,7 +85,8 @@ def until_painted(page: Page, look: str, key: str) -> float:
             }, { once: true, capture: true });
           });
         }""",
+        event,
     )
-    page.keyboard.press(key)
+    act()
     measured: float = page.evaluate("() => window.measured")
     return measured

@@ -21,7 +21,7 @@ from collections.abc import Callable, Sequence
 from playwright.sync_api import Browser, Locator, Page
 
 from attention_core.trained import SHIPPED
-from benchmarks.timing import header, machine, p50, p95, painted, ratio, row
+from benchmarks.timing import header, machine, p50, p95, painted, ratio, row, until_painted
 from playground.lessons import trained_models as models
 from tests import serving
 from tests.browser.reading import settled
@@ -33,29 +33,9 @@ ANSWER = """['answer', 'probabilities', 'measured']
   .map((name) => document.querySelector(`.st-key-trained_${name} .ap`)?.dataset.painted).join(' ')"""
 
 
-def until_painted(page: Page, look: str, target: Locator) -> float:
-    """Milliseconds from a click on `target` until something else than before is on the screen."""
-    page.evaluate(f"() => {{ window.look = () => {look}; }}")  # the policy of the page allows no eval later
-    page.evaluate(
-        """() => {
-          const now = window.look;
-          const before = now();
-          window.measured = new Promise((resolve, reject) => {
-            setTimeout(() => reject(new Error("nothing new was painted in 60 s")), 60000);
-            addEventListener("click", ({ timeStamp }) => {
-              const done = () => resolve(performance.now() - timeStamp);
-              const watch = () => {
-                const then = now();
-                if (then === undefined || then === before) requestAnimationFrame(watch);
-                else requestAnimationFrame(() => requestAnimationFrame(done));
-              };
-              watch();
-            }, { once: true, capture: true });
-          });
-        }""",
-    )
-    target.click()
-    measured: float = page.evaluate("() => window.measured")
+def until_answered(page: Page, look: str, target: Locator) -> float:
+    """Milliseconds from a click on `target` until something else than before is on the screen; then wait for rest."""
+    measured = until_painted(page, look, target.click, "click")
     settled(page)
     return measured
 
@@ -87,7 +67,7 @@ def measure(pages: Sequence[Page], look: str, clicks: Sequence[Callable[[Page], 
     order = list(range(len(pages)))
     for click in clicks:
         for index in order:
-            times[index].append(until_painted(pages[index], look, click(pages[index])))
+            times[index].append(until_answered(pages[index], look, click(pages[index])))
         order.append(order.pop(0))
     return times
 
