@@ -10,8 +10,8 @@ from html import escape
 from typing import TYPE_CHECKING, Any
 
 import plotly.graph_objects as go
-from plotly.offline import get_plotlyjs
 
+from attention_viz import plotlyjs
 from attention_viz.colors import INK, MUTED, PAPER
 from attention_viz.figure import hover_spec
 from attention_viz.labels import dim_title, field_title, visible
@@ -133,8 +133,8 @@ def html_page(
 
 @cache
 def _plotly() -> tuple[str, str]:
-    """plotly.js of the installed package, and the policy that allows the two scripts and nothing else."""
-    plotly = get_plotlyjs().replace("\r\n", "\n").replace("</script", "<\\/script")
+    """plotly.js as far as it is needed, and the policy that allows the two scripts and nothing else."""
+    plotly = plotlyjs.source().replace("</script", "<\\/script")
     scripts = " ".join(f"'sha256-{_sha256(script)}'" for script in (plotly, _SCRIPT))
     policy = (
         f"default-src 'none'; script-src {scripts}; style-src 'unsafe-inline'; img-src data: blob:; "

@@ -14,11 +14,10 @@ from typing import Any
 import numpy as np
 import pytest
 from playwright.sync_api import Browser, sync_playwright
-from plotly.offline import get_plotlyjs
 
 from attention_core.experiment import Experiment
 from attention_core.trace import AttentionTrace
-from attention_viz import html_page
+from attention_viz import html_page, plotlyjs
 from tests.viz.conftest import Make
 
 HOSTILE = (
@@ -56,7 +55,7 @@ class Elements(HTMLParser):
 
 
 def without_plotly(page: str) -> str:
-    return page.replace(get_plotlyjs(), "")
+    return page.replace(plotlyjs.source(), "")
 
 
 @pytest.fixture(scope="module")
