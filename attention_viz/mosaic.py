@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from math import ceil
 from typing import Any
 
@@ -72,6 +73,7 @@ def _ticks(
     )
 
 
+@lru_cache(maxsize=2048)
 def plan(
     heads: int,
     rows: int,

@@ -173,5 +173,5 @@ def to_query(good: Experiment, seen: View) -> dict[str, str]:
 def _events() -> tuple[Any, ...]:
     """What a rerun may have come from: the widgets of the experiment and of the page, the view, and clicks."""
     own = (widgets.PREFIX, f"{st.session_state['page']}_")
-    controls = sorted((key, repr(value)) for key, value in st.session_state.items() if str(key).startswith(own))
+    controls = sorted((key, repr(st.session_state.get(key))) for key in st.session_state if str(key).startswith(own))
     return (tuple(controls), view(), st.session_state.get("clicks", 0))
