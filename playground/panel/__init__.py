@@ -112,16 +112,15 @@ def heatmap(
         "meta": meta,
         "large": large,
         "plotly": addresses()["plotly.min.js"],
-        "csv": csv,
         "file": key,
         "group": name,
-        "cell": {"group": name, "head": cell.head, "row": cell.row, "col": cell.col} if cell else None,
         "twins": twins,
         "selectable": on_cell is not None,
         "narrow": bool(st.session_state.get("narrow")),
         "words": _words(),
         "paint": _paint(serial_of(said("mask")), brush, painted_now, steps) if on_paint else None,
     }
+    marked = {"group": name, "head": cell.head, "row": cell.row, "col": cell.col} if cell else None
 
     def clicked() -> None:
         _count()
@@ -144,7 +143,7 @@ def heatmap(
         st.session_state[f"{key}_meta"] = meta
     sent = _component()(
         key=key,
-        data=pack(header),
+        data=pack(header, csv=csv, cell=marked),
         on_back_change=_count,
         on_cell_change=clicked,
         on_near_change=seen,

@@ -10,11 +10,12 @@ import numpy as np
 import orjson
 
 
-def pack(header: dict[str, Any]) -> bytes:
+def pack(header: dict[str, Any], **beside: Any) -> bytes:
     """The message: length of the header, the header as JSON, zeros up to a multiple of 4, float32 numbers.
 
     Every two-dimensional numpy array in `header` becomes `{"$f32": [offset, rows, columns]}`. A `revision` is added,
-    a hash of everything, by which the browser knows that there is nothing new to draw.
+    a hash of it, by which the browser knows that there is nothing new to draw. What stands `beside` becomes part of the
+    header too, but not of the revision: it changes no picture.
     """
     numbers: list[np.ndarray] = []
     offset = 0
@@ -36,5 +37,6 @@ def pack(header: dict[str, Any]) -> bytes:
     body = b"".join(array.tobytes() for array in numbers)
     revision = hashlib.blake2b(text, digest_size=8)
     revision.update(body)
-    text = text[:-1] + b',"revision":"%s"}' % revision.hexdigest().encode()
+    more = orjson.dumps({"revision": revision.hexdigest(), **beside})
+    text = text[:-1] + b"," + more[1:]
     return struct.pack("<I", len(text)) + text + b"\0" * (-(4 + len(text)) % 4) + body

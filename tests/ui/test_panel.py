@@ -59,6 +59,12 @@ def test_the_revision_changes_with_every_bit() -> None:
     assert pack({"z": z}) == pack({"z": z.copy()})
 
 
+def test_what_stands_beside_is_told_and_changes_no_picture() -> None:
+    plain, more = (read(pack({"z": np.eye(2)}, **beside)).header for beside in ({}, {"csv": "a\u2028b", "cell": [1]}))
+    assert (more["csv"], more["cell"]) == ("a\u2028b", [1]) and (more["z"] == plain["z"]).all()
+    assert more["revision"] == plain["revision"]
+
+
 META: dict[str, Any] = {
     "field": "weights",
     "rows": 3,
