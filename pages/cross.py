@@ -27,12 +27,14 @@ def source_sentence(experiment: Experiment) -> Experiment:
     given = experiment.source_text if experiment.mode == "cross" and experiment.source_text else SOURCE
     state.page_setting("cross_source", given, lambda text: text[:20_000])
     typed = st.text_input(_("Source sentence (gives keys and values)"), key="cross_source", live="250ms")
+    said = st.container()  # a place that stays, see frame.header
     try:
         wanted = cross.setting(experiment, typed)
         limits().check(wanted)
         compute.run(wanted)
     except ValueError as problem:
-        panel.statement("cross_wrong", str(problem), _("The picture still shows the last valid input."), alert=True)
+        with said:
+            panel.statement("cross_wrong", str(problem), _("The picture still shows the last valid input."), alert=True)
         return cross.setting(experiment, st.session_state.get("cross_kept", given))
     st.session_state["cross_kept"] = typed
     return wanted

@@ -31,10 +31,11 @@ def pick(widget: Any, name: str, label: str, options: Any, default: str, **more:
 lesson = lesson_frame.begin("encoder", only=FIELDS)
 chosen, narrow = encoder.setting(lesson.experiment), bool(st.session_state.get("narrow"))
 tokens, width = [visible(word) for word in encoder.words(chosen)], chosen.d_model
-if len(lesson.experiment.tokens()) > encoder.MOST:
-    st.caption(_("This page uses the first {count} tokens.").format(count=encoder.MOST))
-if lesson.experiment.d_model > encoder.WIDEST:
-    st.caption(_("This page computes twelve blocks; it takes a width of {width}.").format(width=encoder.WIDEST))
+with st.container():  # a place that stays, see frame.header
+    if len(lesson.experiment.tokens()) > encoder.MOST:
+        st.caption(_("This page uses the first {count} tokens.").format(count=encoder.MOST))
+    if lesson.experiment.d_model > encoder.WIDEST:
+        st.caption(_("This page computes twelve blocks; it takes a width of {width}.").format(width=encoder.WIDEST))
 
 with st.container(horizontal=True, gap="large", vertical_alignment="bottom"):
     norms = {"pre": _("Before each part"), "post": _("Behind each sum")}

@@ -19,7 +19,7 @@ else:
     frame.header(experiment, trace, problem)
     head = frame.head_choice(trace)
     if not predict.cover("hero", trace):
-        compare.section(experiment, trace)
+        compare.section(trace)
         walk, side = st.columns([1.62, 1], gap="medium")
         with walk:
             title = frame.hero_title(head)

@@ -93,8 +93,9 @@ scheme = choice("position_scheme", "sinusoidal", position.SCHEMES)
 draw_number = number("position_shuffle", 0, 0, 1000)
 
 lesson.section("shuffle")
-if len(position.words(experiment)) < len(experiment.tokens()):
-    st.caption(_("This page uses the first {count} tokens.").format(count=position.MOST))
+with st.container():  # a place that stays, see frame.header
+    if len(position.words(experiment)) < len(experiment.tokens()):
+        st.caption(_("This page uses the first {count} tokens.").format(count=position.MOST))
 st.button(_("Shuffle again"), on_click=again)
 shuffled("none", _("Without positions"))
 st.segmented_control(

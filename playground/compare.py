@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import streamlit as st
 
-from attention_core.experiment import Experiment
 from attention_core.trace import AttentionTrace
 from attention_viz import signed_scale
 from playground import compute, stages, state
@@ -25,12 +24,15 @@ FIELDS = (
 )
 
 
-def section(experiment: Experiment, trace: AttentionTrace) -> None:
+def section(trace: AttentionTrace) -> None:
     """Three panels side by side, if an experiment is pinned."""
     pinned = state.view().pinned
-    if pinned is None:
-        return
-    before = compute.run(pinned)
+    with st.container():  # a place that stays, see frame.header
+        if pinned is not None:
+            _three_panels(compute.run(pinned), trace)
+
+
+def _three_panels(before: AttentionTrace, trace: AttentionTrace) -> None:
     with st.container(border=True, key="compare"):
         seen = state.view().stage
         st.session_state.setdefault("compare_stage", seen if seen in FIELDS else "weights")

@@ -31,8 +31,9 @@ def draw(experiment: Experiment, after: AttentionTrace) -> AttentionTrace:
         before = _before(experiment)
         state.page_setting("mask_lab_stage", "weights", state.one_of(FIELDS))
         field = st.selectbox(_("Stage"), FIELDS, key="mask_lab_stage", format_func=stages.field_title, width=180)
-    if before.heads.allowed.equal(after.heads.allowed):
-        st.caption(_("A and B allow the same cells, so nothing differs. Paint, or choose another A."))
+    with st.container():  # a place that stays, see frame.header: the first stroke takes this sentence away
+        if before.heads.allowed.equal(after.heads.allowed):
+            st.caption(_("A and B allow the same cells, so nothing differs. Paint, or choose another A."))
     scale = signed_scale((before, field), (after, field)) if field != "weights" else None
     head = shown_head(after)
     first, second, third = st.columns(3)

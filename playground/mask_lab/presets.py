@@ -161,8 +161,9 @@ def draw(queries: int, keys: int) -> None:
                 type="primary" if how == "use" else "secondary",
                 help=words,
             )
-    if problem:
-        st.caption(problem.replace("$", "\\$"))
+    with st.container():  # a place that stays, see frame.header
+        if problem:
+            st.caption(problem.replace("$", "\\$"))
 
 
 def _ask(key: str, field: Number | Numbers | Choice, queries: int, keys: int) -> Value:
