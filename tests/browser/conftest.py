@@ -10,7 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests import serving
-from tests.browser.reading import settled
+from tests.browser.reading import listen, settled
 
 Visit = Callable[..., Page]
 
@@ -42,6 +42,7 @@ def visit(address: str, chromium: Browser) -> Iterator[Visit]:
     def open_page(query: Mapping[str, str] | None = None, **options: Any) -> Page:
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         contexts.append(context)
+        listen(context)
         context.set_default_timeout(60_000)
         page = context.new_page()
         page.on("console", lambda said: said.type == "error" and complaints.append(f"console: {said.text}"))

@@ -9,6 +9,8 @@ from urllib.parse import urlencode
 
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
+from tests.browser.reading import into_view, listen
+
 PHONE = {"viewport": {"width": 390, "height": 844}, "is_mobile": True, "has_touch": True}
 
 
@@ -27,6 +29,7 @@ def open_lesson(
     context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
     try:
         context.set_default_timeout(60_000)
+        listen(context)
         page = context.new_page()
         page.on("console", heard)
         page.on("pageerror", lambda error: complaints.append(f"error: {error}"))
@@ -41,7 +44,7 @@ def open_lesson(
 
 def painted(page: Page, key: str) -> None:
     """Bring a panel onto the screen and wait until it is drawn."""
-    page.locator(f".st-key-{key}").scroll_into_view_if_needed()
+    into_view(page, f".st-key-{key}")
     page.wait_for_selector(f".st-key-{key} .ap[data-painted]")
 
 

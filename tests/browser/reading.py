@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from playwright.sync_api import Page
+from playwright.sync_api import BrowserContext, Page
 
 Numbers = NDArray[np.float64]
 
@@ -79,9 +79,21 @@ def stage(page: Page, field: str) -> Numbers:
     return drawn(page, f"stage_{field}").blocks
 
 
+def into_view(page: Page, selector: str) -> None:
+    """Scroll an element to the middle of the screen. In one step: a run of the script may put another in its place."""
+    page.wait_for_function(
+        """(selector) => {
+          const element = document.querySelector(selector);
+          element?.scrollIntoView({ block: "center" });
+          return Boolean(element);
+        }""",
+        arg=selector,
+    )
+
+
 def cell_at(page: Page, key: str, head: int, row: int, col: int) -> tuple[float, float]:
     """Where the middle of a cell is on the screen."""
-    page.locator(f".st-key-{key}").scroll_into_view_if_needed()
+    into_view(page, f".st-key-{key}")
     x0, y0 = drawn(page, key).origins[head]
     x, y = page.evaluate(_AT, [key, x0 + col, y0 + row])
     return x, y
@@ -121,8 +133,30 @@ def in_the_address(page: Page, **wanted: str | None) -> None:
     )
 
 
+def listen(context: BrowserContext) -> None:
+    """Let the pages of a visitor note when they last asked the server and when they last heard of it, for `settled`."""
+    context.add_init_script(
+        """
+        window.wire = { asked: 0, heard: 0 };
+        window.WebSocket = class extends WebSocket {
+          constructor(...given) {
+            super(...given);
+            this.addEventListener("message", () => { window.wire.heard = performance.now(); });
+          }
+          send(data) {
+            window.wire.asked = performance.now();
+            super.send(data);
+          }
+        };
+        """
+    )
+
+
 def settled(page: Page) -> None:
-    """Wait until nothing happens any more: no run of the script, and no new picture in a row of frames."""
+    """Wait until nothing happens any more: nothing asked, no run of the script, no new picture in a row of frames.
+
+    Between a click and the first word of the run that it starts the page looks at rest; `listen` tells the two apart.
+    """
     page.evaluate(_SETTLED)
 
 
@@ -133,14 +167,18 @@ _SETTLED = """async () => {
     const marks = [...document.querySelectorAll(".ap")].map((panel) => panel.dataset.painted ?? "");
     return [state, location.search, ...marks].join(" ");
   };
-  const busy = () => document.querySelector(".ap[aria-busy]");
+  const waits = () => {
+    const { asked, heard } = window.wire ?? { asked: 0, heard: 1 };
+    return asked >= heard && performance.now() - asked < 5000;
+  };
+  const busy = () => waits() || document.querySelector(".ap[aria-busy]");
   const end = performance.now() + 20000;
   let last = "";
   let since = performance.now();
   while (performance.now() < end) {
     const now = look();
     if (now !== last || busy() || !now.startsWith("notRunning")) since = performance.now();
-    else if (performance.now() - since > 250) return;
+    else if (performance.now() - since > 400) return;
     last = now;
     await frame();
   }

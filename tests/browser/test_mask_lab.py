@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from playwright.sync_api import Browser, Page, TimeoutError
 
 from tests.browser.lessons import PHONE, fits, open_lesson
-from tests.browser.reading import Numbers, cell_at, drawn, focus, in_the_address, settled, softmax
+from tests.browser.reading import Numbers, cell_at, drawn, focus, in_the_address, into_view, settled, softmax
 
 Mask = NDArray[np.bool_]
 Lab = Callable[..., contextlib.AbstractContextManager[Page]]
@@ -38,7 +38,6 @@ def lab(address: str, chromium: Browser) -> Lab:
 
 def at(page: Page, row: int, col: int) -> tuple[float, float]:
     """Where a cell of the grid is on the screen, with the grid clear of the bar at the top."""
-    page.evaluate("document.querySelector('.st-key-mask_editor').scrollIntoView({ block: 'center' })")
     return cell_at(page, "mask_editor", 0, row, col)
 
 
@@ -79,7 +78,7 @@ def holds(page: Page, mask: Mask) -> Numbers:
     """The grid shows this mask, and the weights are the softmax of the scores over what it allows; gives them."""
     becomes(page, mask)
     for key in ("mask_lab_b", "mask_lab_a", "mask_weights"):  # large numbers are sent to panels in sight
-        page.locator(f".st-key-{key}").scroll_into_view_if_needed()
+        into_view(page, f".st-key-{key}")
         page.wait_for_selector(f".st-key-{key} .ap[data-painted]:not(.ap-stale)")
     settled(page)
     np.testing.assert_array_equal(shown_mask(page), mask)

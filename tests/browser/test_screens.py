@@ -10,7 +10,7 @@ from playwright.sync_api import Page
 
 from attention_core.experiment import Experiment
 from tests.browser.conftest import SMALL, Visit
-from tests.browser.reading import cell_at, drawn, in_the_address, painted, repainted, settled
+from tests.browser.reading import cell_at, drawn, in_the_address, into_view, painted, repainted, settled
 
 PHONE = {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}
 
@@ -132,7 +132,7 @@ def test_a_long_paragraph_is_drawn_when_it_comes_near(visit: Visit) -> None:
     page = visit({"text": text, "heads": "4"})
     assert painted(page, "hero")
     assert drawn(page, "hero").blocks.shape == (4, 90, 90)
-    page.locator(".st-key-stage_weights").scroll_into_view_if_needed()
+    into_view(page, ".st-key-stage_weights")
     page.wait_for_selector(".st-key-stage_weights .ap-heatmap[data-painted]:not(.ap-stale)")
     np.testing.assert_array_equal(drawn(page, "stage_weights").blocks, drawn(page, "hero").blocks)
 
