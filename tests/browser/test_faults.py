@@ -13,7 +13,7 @@ from attention_core.experiment import Experiment
 from tests import serving
 from tests.browser.cable import cable
 from tests.browser.conftest import SMALL
-from tests.browser.reading import drawn, in_the_address, repainted, settled
+from tests.browser.reading import drawn, in_the_address, listen, repainted, settled
 
 PAGE = ".st-key-hero .ap-heatmap[data-painted]"
 FORGETFUL = {"STREAMLIT_SERVER_DISCONNECTED_SESSION_TTL": "1"}  # remembers for a second who was there, not for 2 min
@@ -30,6 +30,7 @@ def open_tab(browser: Browser, address: str, *, width: int = 1280, **query: str)
     """A new visitor. Broken connections are what is tested here, so the browser may complain about them."""
     context = browser.new_context(viewport={"width": width, "height": 800})
     context.set_default_timeout(60_000)
+    listen(context)
     page = context.new_page()
     page.goto(f"{address}/?{urlencode({**SMALL, **query})}")
     page.wait_for_selector(PAGE)
@@ -157,13 +158,16 @@ def test_two_tabs_of_one_visitor(tabs: Browser, address: str) -> None:
     second.goto(first.url)
     second.wait_for_selector(PAGE)
     settled(second)
+    first.bring_to_front()  # a tab behind another draws once a second
     says(first, "six seven eight nine")
+    second.bring_to_front()
     shows(second, SMALL["text"], 2)
     with repainted(second, "hero", "stage_q"):
         second.locator(".st-key-c_heads input[type=range]").press("ArrowRight")
         in_the_address(second, heads="3")
     settled(second)
     shows(second, SMALL["text"], 3)
+    first.bring_to_front()
     shows(first, "six seven eight nine", 2)
     first.reload()
     first.wait_for_selector(PAGE)
