@@ -12,18 +12,24 @@ def _nobody_watches(place: int) -> None:
     """There is no screen to say it on."""
 
 
+def _nobody_waits() -> None:
+    """There is no line of pages."""
+
+
 @dataclass
 class Asking:
     """One rerun of a page or one request: its visitor, how to say the place in the queue, and what it came to.
 
     `visitor` only has to be the same for the same visitor. `say_place` is called while waiting, about four times a
     second, with 1 for the next one; it may raise to give the wait up. With `until_end` a turn is kept until that
-    stack is closed, and a refusal too: drawing what is large costs more than computing it.
+    stack is closed, and a refusal too: drawing what is large costs more than computing it. `step_aside` lets the next
+    page begin: what takes long calls it.
     """
 
     visitor: str = ""
     say_place: Callable[[int], None] = _nobody_watches
     until_end: ExitStack | None = None
+    step_aside: Callable[[], None] = _nobody_waits
     has_turn: bool = False
     refused: str | None = None
     computed: int = 0

@@ -70,6 +70,7 @@ class Gate:
             yield
             return
         ticket = _Ticket(who.visitor, cost.memory)
+        who.step_aside()
         self._wait(ticket)
         who.has_turn = True
         with ExitStack() as here:

@@ -40,6 +40,7 @@ REFUSALS = Counter(
     ("reason",),
     registry=REGISTRY,
 )
+PAGES_WAITING = Gauge("attention_pages_waiting", "Pages that wait for their turn to run.", registry=REGISTRY)
 QUEUE = Gauge("attention_queue_length", "Heavy computations that wait for their turn.", registry=REGISTRY)
 RUNNING = Gauge("attention_heavy_running", "Heavy computations that have their turn.", registry=REGISTRY)
 REQUESTS = Counter(

@@ -15,6 +15,7 @@ from playground.i18n import _
 from playground.service import logs, metrics
 from playground.service.asking import Asking, asking
 from playground.service.gate import Busy
+from playground.service.line import line
 
 
 @contextmanager
@@ -35,7 +36,9 @@ def watched(page: str) -> Iterator[None]:
     outcome = "interrupted"  # unless it comes to an end: Streamlit ends a rerun with an exception of its own
     with ExitStack() as until_end, asking(Asking(_visitor(), say_place, until_end)) as who:
         try:
-            yield
+            with line().place(who.visitor) as who.step_aside:
+                who.seconds_waited += time.perf_counter() - started
+                yield
             outcome = "done"
         except Busy as busy:
             outcome = "busy"

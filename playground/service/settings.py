@@ -17,6 +17,7 @@ _SOURCE = re.compile(r"\*|'self'|'none'|(https?:|(https?://)?[A-Za-z0-9*.-]+(:(\
 class Service:
     """The settings of load, all whole numbers from 1; the defaults suit a class of 60 on 2 cores and 2 GB.
 
+    pages_at_once       how many pages are run at the same time, heavy ones not counted
     heavy_ms            milliseconds of one core, as `cost.weigh` estimates, from which a computation takes its turn
     heavy_slots         how many of those run at the same time
     heavy_memory_mb     MiB that those which run may need together; one alone may need more
@@ -30,6 +31,7 @@ class Service:
     npz_numbers         the most numbers in an answer or a file as NPZ
     """
 
+    pages_at_once: int = 1
     heavy_ms: int = 40
     heavy_slots: int = 1
     heavy_memory_mb: int = 768

@@ -67,6 +67,7 @@ def test_the_numbers_are_in_the_format_of_prometheus() -> None:
         "attention_computations",
         "attention_cache_hits",
         "attention_refusals",
+        "attention_pages_waiting",
         "attention_queue_length",
         "attention_api_requests",
         "process_resident_memory_bytes",
