@@ -89,12 +89,16 @@ def offer(text: str) -> Offer:
 
 def _offer(entry: str) -> Offer:
     """A folder where it is written as one, with / . or ~ at its beginning or a drive; else a name."""
-    path = Path(entry).expanduser()
-    if entry.startswith((".", "/", "~")) or path.is_absolute():
-        return Offer(path.resolve().name, path.resolve())
+    wrong = PretrainedError(
+        f"{entry[:100]!r} is neither the name of a model nor a folder.",
+        "A name looks like google-bert/bert-base-uncased, a folder like ./my-model.",
+    )
+    try:
+        path = Path(entry).expanduser()
+        if entry.startswith((".", "/", "~")) or path.is_absolute():
+            return Offer(path.resolve().name, path.resolve())
+    except (OSError, RuntimeError, ValueError):  # nobody's home, too long, or with a zero in it
+        raise wrong from None
     if not is_name(entry):
-        raise PretrainedError(
-            f"{entry[:100]!r} is neither the name of a model nor a folder.",
-            "A name looks like google-bert/bert-base-uncased, a folder like ./my-model.",
-        )
+        raise wrong
     return Offer(entry)

@@ -44,7 +44,7 @@ class Wish:
 
 async def attention(request: Request) -> Response:
     """POST: the trace of the experiment in the body."""
-    wish = _wish(request)
+    wish = wish_of(request)
     body = await read(request, service().api_body_kb * 1024)
     visitor = f"api {request.client.host if request.client else ''}"
 
@@ -129,7 +129,7 @@ def _numbers(trace: AttentionTrace, wish: Wish) -> int:
     return numbers
 
 
-def _wish(request: Request) -> Wish:
+def wish_of(request: Request) -> Wish:
     query = request.query_params
     unknown = sorted(set(query) - {"format", "fields"})
     if unknown:

@@ -13,6 +13,8 @@ from attention_core.experiment import Experiment
 from attention_core.masks import Causal, Explicit, Padding, Prefix, Window
 from attention_core.masks.text import format_mask
 from attention_core.presets import PRESETS
+from attention_core.trained.kept import to_bytes
+from attention_core.trained.plan import Plan
 from playground.panel import Cell
 from playground.view import View
 
@@ -24,6 +26,8 @@ EXPERIMENTS = (
     Experiment("long " * 60, num_heads=1, d_model=2, tokenizer="bpe", temperature=0.5),
 )
 
+ASKED = ("", "format=npz&fields=weights,q", "fields=output")
+
 
 def _safetensors() -> bytes:
     return safetensors.torch.save({"weight": torch.ones(2, 3), "bias": torch.zeros(2)}, {"task": "reversal"})
@@ -33,6 +37,13 @@ def _torch_file() -> bytes:
     file = io.BytesIO()
     torch.save({"weight": torch.ones(2, 3)}, file)
     return file.getvalue()
+
+
+def _training() -> bytes:
+    plan = Plan("reversal", 0, 1, 8, 0.003, 10)
+    run = plan.training()
+    run.step()
+    return to_bytes(plan, run.checkpoint())
 
 
 def seeds() -> dict[str, list[bytes]]:
@@ -50,4 +61,7 @@ def seeds() -> dict[str, list[bytes]]:
         "message": [json.dumps(value).encode() for value in sent],
         "download": [f"{name}\n{links[-2]}".encode() for name in ("trace.json", "weights.csv", "attention.html")],
         "tokens": [experiment.text.encode() for experiment in EXPERIMENTS],
+        "program": [f"{asked}\n{one.to_json()}".encode() for asked, one in zip(ASKED, EXPERIMENTS, strict=False)],
+        "training": [_training()],
+        "model": [b"google-bert/bert-base-uncased", b"./folder", b"~/model", b"gpt2", b"/tmp"],
     }

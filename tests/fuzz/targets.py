@@ -7,20 +7,30 @@ promised of it: it comes back the same when written and read again, and its numb
 from __future__ import annotations
 
 import contextlib
+import io
 import json
+import os
 from collections.abc import Callable
+from unittest.mock import patch
 from urllib.parse import parse_qsl
 
+import numpy as np
 import torch
+from starlette.requests import Request
 
 from attention_core.experiment import Experiment
-from attention_core.limits import Limits
+from attention_core.limits import LimitError, Limits
 from attention_core.masks.text import format_mask, parse_mask
+from attention_core.pretrained import PretrainedError
 from attention_core.tokens import TOKENIZERS, tokenize
+from attention_core.trained.kept import from_bytes, to_bytes
 from attention_core.weights_io import load_metadata, load_weights
 from attention_viz.labels import escape, shorten, visible
 from playground.downloads import Refused, build
 from playground.panel.received import cell_of, grid_of, serial_of
+from playground.pretrained import policy
+from playground.service import api
+from playground.service.problem import Problem
 from playground.view import View, read_view
 
 # Small, so that a run costs microseconds and a coverage-guided search sees many.
@@ -133,7 +143,65 @@ def tokens(content: bytes) -> None:
                 assert "<" not in escape(token.text) and shorten(visible(token.text)) is not None
 
 
+def program(content: bytes) -> None:
+    """What a program sends: the first line is the query of its address, the rest the body."""
+    line, _, body = content.partition(b"\n")
+    asked = Request({"type": "http", "method": "POST", "query_string": line, "headers": []})
+    with contextlib.suppress(Problem):
+        wish = api.wish_of(asked)
+        if not _small(body):
+            return
+        answer = api.answer(body, wish)
+        if wish.form == "json":
+            json.loads(answer, parse_constant=_no_number)
+        else:
+            assert np.load(io.BytesIO(answer), allow_pickle=False).files
+
+
+def _small(body: bytes) -> bool:
+    """Whether it takes no time to answer; what cannot be read at all takes none."""
+    try:
+        SMALL.check(Experiment.from_json(body.decode()))
+    except LimitError:
+        return False
+    except ValueError:
+        return True
+    return True
+
+
+def _no_number(word: str) -> None:
+    raise AssertionError(f"{word} is no JSON")
+
+
+def training(content: bytes) -> None:
+    """An uploaded training run: what is accepted goes on, and is the same when written and read again."""
+    with contextlib.suppress(ValueError):
+        plan, run = from_bytes(content, "run.safetensors")
+        assert from_bytes(to_bytes(plan, run.checkpoint()), "again.safetensors")[0] == plan
+
+
+def model(content: bytes) -> None:
+    """The name of a pretrained model, as a visitor types it where any may be typed."""
+    with contextlib.suppress(PretrainedError), patch.dict(os.environ, ATTENTION_ANY_MODEL="1"):
+        found = policy.offer(text(content))
+        if found.folder is None:
+            found.place()
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
     target.__name__: target
-    for target in (query, view, experiment, mask, safetensors, torch_file, message, download, tokens)
+    for target in (
+        query,
+        view,
+        experiment,
+        mask,
+        safetensors,
+        torch_file,
+        message,
+        download,
+        tokens,
+        program,
+        training,
+        model,
+    )
 }

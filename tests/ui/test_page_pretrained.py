@@ -13,7 +13,7 @@ import pytest
 import torch
 from streamlit.testing.v1 import AppTest
 
-from attention_core.pretrained import Pretrained, load, read
+from attention_core.pretrained import Pretrained, PretrainedError, load, read
 from attention_core.pretrained.findings import findings
 from attention_core.pretrained.vectors import likeness, places_of, word_vectors
 from playground.pretrained import policy
@@ -256,6 +256,13 @@ def test_on_ones_own_machine_any_name_or_folder_may_be_typed(monkeypatch: pytest
     assert any("holds no model" in said for said in alerts(app))
     app.text_input(key="pretrained_model").set_value("a/b/c").run()
     assert any("neither the name of a model nor a folder" in said for said in alerts(app))
+
+
+@pytest.mark.parametrize("typed", ["~nobody-of-this-name/model", "./a\0b", "~\0", "a b", "x" * 300])
+def test_what_is_no_name_and_no_folder_is_said(monkeypatch: pytest.MonkeyPatch, typed: str) -> None:
+    monkeypatch.setenv("ATTENTION_ANY_MODEL", "1")
+    with pytest.raises(PretrainedError, match="neither the name of a model nor a folder"):
+        policy.offer(typed)
 
 
 def test_links_that_say_nonsense_open_the_page() -> None:
