@@ -13,6 +13,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from attention_core.embeddings import EMBEDDINGS
 from attention_core.experiment import Experiment
+from attention_core.masks import Full, Not
 from attention_core.positions import POSITIONS
 from attention_core.presets import PRESETS, preset
 from attention_core.tokens import TOKENIZERS
@@ -22,6 +23,7 @@ from playground.mask_choice import CUSTOM, KINDS
 from playground.settings import limits
 
 HEADS = (1, 2, 3, 4, 6, 8, 12, 16)
+UNSURE = -1  # in place of the number of heads that have keys and values of their own
 
 
 def _labels() -> Mapping[str, str]:
@@ -212,11 +214,12 @@ class Desk:
                 self._fields["d_k"] = self._fields["d_v"] = None
         heads = self._fields["num_heads"]
         if self.shows("num_kv_heads") and heads > 1:
-            groups = [count for count in range(1, heads + 1) if heads % count == 0]
-            now, before = st.session_state.get(widgets.key("kv")), state.experiment()
+            # Descending, since Streamlit takes the first option where a quick browser sends one that is gone by now.
+            groups = [count for count in range(heads, 0, -1) if heads % count == 0]
             # As long as nobody has asked for fewer, every head has keys and values of its own.
-            follows = before.num_kv_heads is None and now == before.num_heads
-            if follows or now not in groups:
+            follows = st.session_state["kv_follows"]
+            if (follows and follows != heads) or st.session_state.get(widgets.key("kv")) not in groups:
+                st.session_state["kv_follows"] = UNSURE  # should a newer change end this run before it knows
                 st.session_state[widgets.key("kv")] = heads
             kv = self.draw(
                 "num_kv_heads",
@@ -226,14 +229,20 @@ class Desk:
                 help=_("Fewer: several query heads share them."),
             )
             self._fields["num_kv_heads"] = None if kv == heads else kv
+            st.session_state["kv_follows"] = heads if kv == heads else 0
         elif heads == 1:
             self._fields["num_kv_heads"] = None
+            st.session_state["kv_follows"] = UNSURE
 
 
 def _heads() -> list[int]:
     """The head counts to slide over; a link may bring another one."""
     now = st.session_state.get(widgets.key("heads"), 1)
     return sorted({count for count in HEADS if count <= limits().max_heads} | {now})
+
+
+def _custom_label(mask: Any) -> str:
+    return _("Everything forbidden") if mask == Not(Full()) else str(mask)
 
 
 def _mask(locked: bool) -> Any:
@@ -245,7 +254,7 @@ def _mask(locked: bool) -> Any:
         key=widgets.key("mask"),
         disabled=locked,
         persist_state="page",
-        format_func=lambda name: str(custom) if name == CUSTOM else _(KINDS[name].label),
+        format_func=lambda name: _custom_label(custom) if name == CUSTOM else _(KINDS[name].label),
         help=_("What a query may look at. In causal mode it comes on top of the causal mask."),
     )
     if kind == CUSTOM:

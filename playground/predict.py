@@ -90,7 +90,6 @@ def _ask(key: str, shown: Map, head: int, row: int, asked: Any) -> None:
             range(len(options)),
             index=None,
             key=widget,
-            on_change=_count,
             format_func=options.__getitem__,
             placeholder=_("Choose a token"),
             width=320,
@@ -121,13 +120,7 @@ def _in_head(shown: Map, head: int, row: int) -> str:
 
 
 def _reveal(asked: Any, guess: int) -> None:
-    _count()
     guesses: dict[Any, int] = st.session_state[_GUESSES]
     guesses[asked] = guess
     while len(guesses) > REMEMBERED:
         del guesses[next(iter(guesses))]
-
-
-def _count() -> None:
-    """A rerun that was asked for here is no navigation: see `state`."""
-    st.session_state["clicks"] = st.session_state.get("clicks", 0) + 1

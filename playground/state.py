@@ -11,6 +11,7 @@ from dataclasses import replace
 from typing import Any
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from attention_core.experiment import Experiment
 from attention_core.mask_lab import resized
@@ -61,8 +62,8 @@ def load(page: str) -> None:
     """Take the state from the address, at the start of a visit and after back or forward; else leave it alone.
 
     The browser sends the address it shows with every rerun, and after quick changes that is an older one than the
-    server wrote last. So an address is followed only in a rerun that nothing else explains: no widget, no click.
-    A change of `page` keeps the experiment, and sets the new page's widgets to it.
+    server wrote last: it is followed only where the browser says that the visitor went there. A change of `page` keeps
+    the experiment, and sets the new page's widgets to it.
     """
     query = st.query_params.to_dict()
     came_from = st.session_state.get("page", page)
@@ -74,8 +75,14 @@ def load(page: str) -> None:
             adopt(query)
         else:
             put(experiment())
-    elif query != st.session_state["written"] and _events() == st.session_state.get("events"):
+    elif navigated():
         adopt(query)
+
+
+def navigated() -> bool:
+    """Whether the visitor went back or forward."""
+    context = get_script_run_ctx()
+    return context is not None and context.is_history_navigation
 
 
 def adopt(query: dict[str, str]) -> None:
@@ -120,6 +127,7 @@ def change_experiment(**changes: Any) -> None:
 
 def put(wanted: Experiment) -> None:
     """Set every widget to what `wanted` says. Only before the widgets are drawn in a run, or in a callback."""
+    st.session_state["kv_follows"] = wanted.num_heads if wanted.num_kv_heads is None else 0
     st.session_state["brought"] = widgets.widget_values(wanted)
     for name, value in st.session_state["brought"].items():
         st.session_state[widgets.key(name)] = value
@@ -159,19 +167,12 @@ def save(good: Experiment) -> None:
         query = {}  # the bare address opens the default
     query |= page_settings.for_address(st.session_state["page"])
     query |= {name: value for name, value in now.items() if name in SWITCHES}
-    if query != now:
+    # What the browser shows may be newer than what it sent with this run: an earlier run may have written meanwhile.
+    if query != now or query != st.session_state["written"]:
         st.query_params.from_dict(query)
     st.session_state["written"] = query
-    st.session_state["events"] = _events()
 
 
 def to_query(good: Experiment, seen: View) -> dict[str, str]:
     """The link that shows `good` as it is seen."""
     return {**good.to_query(), **seen.to_query()}
-
-
-def _events() -> tuple[Any, ...]:
-    """What a rerun may have come from: the widgets of the experiment and of the page, the view, and clicks."""
-    own = (widgets.PREFIX, f"{st.session_state['page']}_")
-    controls = sorted((key, repr(st.session_state.get(key))) for key in st.session_state if str(key).startswith(own))
-    return (tuple(controls), view(), st.session_state.get("clicks", 0))

@@ -123,19 +123,16 @@ def heatmap(
     marked = {"group": name, "head": cell.head, "row": cell.row, "col": cell.col} if cell else None
 
     def clicked() -> None:
-        _count()
         cell = cell_of(said("cell"), st.session_state.get(f"{key}_meta", {}))
         if cell is not None and on_cell is not None:
             on_cell(cell)
 
     def painted() -> None:
-        _count()
         grid = grid_of(said("mask"), st.session_state.get(f"{key}_meta", {}))
         if grid is not None and on_paint is not None:
             on_paint(grid)
 
     def seen() -> None:
-        _count()
         if said("narrow") is not None:
             st.session_state["narrow"] = bool(said("narrow"))
 
@@ -144,7 +141,7 @@ def heatmap(
     sent = _component()(
         key=key,
         data=pack(header, csv=csv, cell=marked),
-        on_back_change=_count,
+        on_back_change=_heard,
         on_cell_change=clicked,
         on_near_change=seen,
         on_narrow_change=seen,
@@ -172,9 +169,8 @@ def pool_of(key: str) -> tuple[int, int]:
     return rows, cols
 
 
-def _count() -> None:
-    """A rerun that a panel asked for is no navigation: see playground/state.py."""
-    st.session_state["clicks"] = st.session_state.get("clicks", 0) + 1
+def _heard() -> None:
+    """Nothing more to do than what the run does that follows: see reconnect.js."""
 
 
 def chips(key: str, rows: Sequence[dict[str, Any]]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 from playwright.sync_api import Page
 
 from attention_core.experiment import Experiment
@@ -114,6 +115,24 @@ def test_ten_quick_steps_end_where_the_last_one_went(visit: Visit) -> None:
         numbers = wanted.field(field)[0].double().numpy()
         np.testing.assert_allclose(drawn(page, key).blocks, numbers, rtol=1e-4, atol=1e-5, err_msg=key)
     assert slider.input_value() in ("2", "2.0")
+
+
+@pytest.mark.parametrize("pause", [0, 60])
+def test_quick_steps_there_and_back_leave_slider_picture_and_link_at_one(visit: Visit, pause: int) -> None:
+    """Past one head, where the control of the key/value heads is gone, and back to a number that was there before."""
+    page = visit({"text": "one two three four five", "heads": "4", "width": "24"})
+    slider = page.locator(".st-key-c_heads input[type=range]")
+    for steps, heads in (("RRRLLLLLLRR", 3), ("LLRR", 3), ("LLLRRR", 4), ("RLRLR", 6)):
+        slider.focus()
+        for step in steps:
+            page.keyboard.press({"L": "ArrowLeft", "R": "ArrowRight"}[step])
+            page.wait_for_timeout(pause)
+        in_the_address(page, heads=None if heads == Experiment.num_heads else str(heads), kv=None)
+        settled(page)
+        assert len(drawn(page, "hero").origins) == heads
+        assert slider.get_attribute("aria-valuetext") == str(heads)
+        wanted = Experiment("one two three four five", num_heads=heads, d_model=24).run()
+        np.testing.assert_allclose(drawn(page, "stage_k").blocks, wanted.field("k")[0].numpy(), atol=1e-5)
 
 
 def test_bad_input_keeps_the_picture(visit: Visit) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from streamlit.runtime.state import QueryParamsProxy
 
 from attention_core.experiment import Experiment
 from attention_core.masks import Causal, Explicit, Padding, Window
@@ -50,14 +51,16 @@ def test_a_link_gives_the_same_page() -> None:
         assert first[key].raw == second[key].raw, key
 
 
-def test_back_brings_the_page_before() -> None:
+def test_back_brings_the_page_before(monkeypatch: pytest.MonkeyPatch) -> None:
     """The address changes by itself: the widgets follow, and then lead again."""
     app = open_app({"text": "one two three", "heads": "2"})
     app.number_input(key="c_seed").set_value(5).run()
     later = dict(app.query_params)
     app.query_params.clear()
     app.query_params.update({"text": "one two three", "heads": "2"})
-    app.run()
+    with monkeypatch.context() as browser:
+        browser.setattr(state, "navigated", lambda: True)  # what the browser says with a step in its history
+        app.run()
     assert good(app) == Experiment("one two three", num_heads=2)
     assert app.number_input(key="c_seed").value == 0
     app.number_input(key="c_seed").set_value(5).run()
@@ -74,6 +77,34 @@ def test_an_old_address_does_not_undo_a_quick_change() -> None:
     app.number_input(key="c_seed").set_value(6).run()
     assert good(app).seed == 6
     assert app.query_params["seed"] == "6"
+
+
+def test_an_old_address_undoes_nothing_where_a_control_is_back_at_its_old_value() -> None:
+    """Right and left again between two runs: no control has changed, and the address is still an older one."""
+    app = open_app({"text": "one two three", "heads": "2"})
+    old = dict(app.query_params)
+    app.number_input(key="c_seed").set_value(5).run()
+    app.query_params.clear()
+    app.query_params.update(old)
+    app.run()
+    assert good(app).seed == 5 and app.number_input(key="c_seed").value == 5
+    assert app.query_params["seed"] == "5"
+
+
+def test_the_address_is_written_again_where_an_earlier_run_has_overtaken_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    """5, 6, 5: the last run was sent with the address of the first, and the address of the second arrives later."""
+    app = open_app({"text": "one two three", "heads": "2", "seed": "5"})
+    first = dict(app.query_params)
+    app.number_input(key="c_seed").set_value(6).run()
+    written: list[dict[str, str]] = []
+    app.query_params.clear()
+    app.query_params.update(first)
+    kept = QueryParamsProxy.from_dict
+    monkeypatch.setattr(
+        QueryParamsProxy, "from_dict", lambda self, query: (written.append(dict(query)), kept(self, query))[1]
+    )
+    app.number_input(key="c_seed").set_value(5).run()
+    assert [query["seed"] for query in written] == ["5"]
 
 
 def test_what_belongs_to_others_stays_in_the_address() -> None:
