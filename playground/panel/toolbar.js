@@ -1,5 +1,7 @@
 // The title of a panel and what one can take away from it: PNG, SVG, the numbers as CSV.
 
+import { csvOf, save } from "./csv.js";
+
 export class Toolbar {
   constructor(root, view) {
     this.view = view;
@@ -35,6 +37,7 @@ export class Toolbar {
       this.link.setAttribute("download", "");
       parts.push(this.link);
     }
+    else parts.push(this.button("CSV", words.save_csv, () => this.numbers()));
     this.tools.replaceChildren(...parts);
   }
 
@@ -45,6 +48,10 @@ export class Toolbar {
     button.title = title;
     button.addEventListener("click", act);
     return button;
+  }
+
+  numbers() {
+    if (this.payload.figure) save(`${this.payload.file}.csv`, csvOf(this.payload));
   }
 
   picture(format) {

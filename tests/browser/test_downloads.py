@@ -13,7 +13,8 @@ import numpy as np
 from playwright.sync_api import Browser, Page
 
 from tests.browser.conftest import SMALL, Visit
-from tests.browser.reading import drawn
+from tests.browser.lessons import open_lesson, painted
+from tests.browser.reading import drawn, into_view
 
 CAUSAL = {**SMALL, "mode": "causal"}
 
@@ -21,7 +22,7 @@ CAUSAL = {**SMALL, "mode": "causal"}
 def take(page: Page, panel: str, what: str, folder: Path) -> Path:
     """Press a button of a panel's toolbar and keep the file."""
     bar = page.locator(f".st-key-{panel} .ap-tools")
-    bar.scroll_into_view_if_needed()
+    into_view(page, f".st-key-{panel} .ap-tools")
     with page.expect_download() as download:
         bar.get_by_text(what, exact=True).click()
     target = folder / download.value.suggested_filename
@@ -60,6 +61,20 @@ def test_pictures_and_numbers(visit: Visit, tmp_path: Path) -> None:
         np.testing.assert_array_equal(values[~gaps], blocks[~gaps].astype(np.float32))
         assert (values[gaps] == {"weights": 0.0, "masked_scores": -np.inf}.get(field, 0.0)).all()
         assert gaps.any() == (field in ("weights", "masked_scores"))
+
+
+def test_a_picture_without_a_link_gives_its_numbers_too(address: str, chromium: Browser, tmp_path: Path) -> None:
+    query = {"text": "=1+1 a,b the", "heads": "2", "width": "12", "mask": "causal"}
+    with open_lesson(address, chromium, "mask_lab", query) as page:
+        for panel, sort in (("mask_lab_d", ["query", "key"]), ("mask_editor", ["query", "key"])):
+            painted(page, panel)
+            rows = list(csv.DictReader(io.StringIO(take(page, panel, "CSV", tmp_path).read_text("utf-8"))))
+            shown = drawn(page, panel)
+            blocks = shown.blocks if panel == "mask_lab_d" else shown.z[None]
+            assert len(rows) == blocks.size
+            values = np.array([float(row["value"]) for row in rows], dtype=np.float32).reshape(blocks.shape)
+            np.testing.assert_array_equal(values, blocks.astype(np.float32))
+            assert rows[0][sort[0]].startswith("'=") and any(row[sort[1]] == "the" for row in rows)
 
 
 def test_the_code_and_the_page(visit: Visit, chromium: Browser, tmp_path: Path) -> None:
