@@ -6,10 +6,12 @@ import streamlit as st
 
 from playground import lesson as lesson_frame
 from playground import panel
+from playground.lessons import trained_models as models
 from playground.live import choices, keep, moving, visits, words
 
 lesson = lesson_frame.begin("live", only=())
 plan, problem = choices.choose_plan()
+st.markdown(models.about(plan.name))
 if problem:
     panel.statement("live_wrong", problem, words.still(), alert=True)
 keep.bring_back()

@@ -69,10 +69,22 @@ def tokens(experiment: Experiment, trace: AttentionTrace) -> None:
 
 def honest_label(experiment: Experiment) -> str:
     """What the numbers mean and what they do not."""
+    names = experiment.head_names()
+    built = sum(name != "random" for name in names)
+    hand_built = {
+        0: _("Random weights: the mechanism is real, the meaning is not. Nothing was trained."),
+        1: _("Head 1 is built by hand, to show what a head can do; the others are random. Nothing was trained."),
+    }.get(
+        built,
+        _(
+            "Heads 1 to {count} are built by hand, to show what a head can do; the others are random. "
+            "Nothing was trained."
+        ).format(count=built),
+    )
+    if names and built == len(names):
+        hand_built = _("Every head here is built by hand, to show what a head can do. Nothing was trained.")
     return {
-        "hand_built": _(
-            "Heads 1 to 3 are built by hand, to show what a head can do; the others are random. Nothing was trained."
-        ),
+        "hand_built": hand_built,
         "random": _("Random weights: the mechanism is real, the meaning is not. Nothing was trained."),
         "article": _("The article's random weights: the mechanism is real, the meaning is not."),
     }[experiment.weights]

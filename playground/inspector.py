@@ -19,12 +19,12 @@ from playground.stages import SCORES, field_title
 STAGES_OF_A_SCORE = ("raw_scores", "scaled_scores", "modified_scores", "masked_scores", "weights")
 
 
-def draw(experiment: Experiment, trace: AttentionTrace, head: int = 0) -> None:
-    """Sentence, the row's weights as bars, and the derivation step by step; to begin with of a cell of `head`."""
+def draw(experiment: Experiment, trace: AttentionTrace, head: int = 0, row: int | None = None) -> None:
+    """Sentence, the row's weights as bars, the derivation step by step; to begin with of a cell of `head` and `row`."""
     chosen = state.view().cell
     if chosen is not None and not _exists(trace, chosen):
         chosen = None
-    cell = chosen or first_cell(trace, head)
+    cell = chosen or first_cell(trace, head, row)
     found = derive(
         trace,
         cell.field,
@@ -55,10 +55,10 @@ def draw(experiment: Experiment, trace: AttentionTrace, head: int = 0) -> None:
             _step(number, step)
 
 
-def first_cell(trace: AttentionTrace, head: int = 0) -> Cell:
-    """A cell to begin with: where the token in the middle looks most, in one head."""
+def first_cell(trace: AttentionTrace, head: int = 0, row: int | None = None) -> Cell:
+    """A cell to begin with: where one token, or the one in the middle, looks most, in one head."""
     weights = trace.field("weights")[0, head]
-    row = weights.shape[0] // 2
+    row = weights.shape[0] // 2 if row is None else row
     return Cell("weights", head, row, int(weights[row].argmax()))
 
 

@@ -56,7 +56,7 @@ def projection_steps(cell: Cell, side: str) -> list[Step]:
     trace, weights = cell.trace, cell.trace.projections
     head = (cell.batch, cell.head, cell.row, cell.col)
     value = float(getattr(trace.heads, side)[head].item())
-    upper, row = side.upper(), "x_{ic}" if side == "q" else "s_{jc}"
+    upper, row = side.upper(), "x_{ic}" if side == "q" else "x_{jc}"
     symbol = rf"{side}_{{{'i' if side == 'q' else 'j'}d}}"
     if weights is None:
         unknown = note("no_weights")

@@ -39,7 +39,7 @@ def raw_steps(cell: Cell) -> list[Step]:
 def _vector_step(cell: Cell, key: str, values: Sequence[float]) -> Step:
     letter, index = ("q", "i") if key == "query" else ("k", "j")
     symbol = rf"\mathbf{{{letter}}}_{index}"
-    source = r"\mathbf{x}_i W_Q" if key == "query" else r"\mathbf{s}_j W_K"
+    source = r"\mathbf{x}_i W_Q" if key == "query" else r"\mathbf{x}_j W_K"
     weights = cell.trace.projections
     biased = weights is not None and (weights.b_q if key == "query" else weights.b_k) is not None
     made = f"{source} + b_{letter.upper()}" if biased else source

@@ -74,6 +74,10 @@ def pictures(setting: Setting, found: Answer, head: int) -> None:
     trace = found.traces[setting.layer]
     shown = trained_patch.shown(found, setting.change, setting.layer)
     lines(shown, found, head)
+    with st.container():  # a place that stays, see frame.header
+        if (setting.layer, head) in setting.change.removed:
+            out = _("This head is taken out. Its queries and keys still give these weights, but what it hands on is 0.")
+            panel.statement("trained_out", out, alert=True)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         st.toggle(_("Set weights by hand: paint on the map where a word looks"), key="trained_by_hand")
         trained_downloads.menu(setting)
@@ -86,7 +90,7 @@ def pictures(setting: Setting, found: Answer, head: int) -> None:
             trained_patch_desk.draw(setting, found, head, asked_row(found, trace))
     with right:
         scored = Experiment("attention", temperature=setting.change.temperature)
-        inspector.draw(scored, trace)
+        inspector.draw(scored, trace, head, row=asked_row(found, trace))
     with left:
         st.markdown(words["overview"].lead)
         overview(setting, found)

@@ -39,10 +39,12 @@ def draw(experiment: Experiment) -> None:
     queries, keys = len(continued.tokens()), len(continued.source_tokens())
     first, second = st.columns(2)
     with first:
-        _picture("top", _("Causal from the top left"), replace(continued, mask=Causal()))
+        said = _("Query 0 sees key 0, query 1 keys 0 and 1, and so on: the new tokens are taken for the first ones.")
+        _picture("top", _("Causal from the top left"), replace(continued, mask=Causal()), said)
     with second:
         mask = Causal.bottom_right(queries, keys)
-        _picture("bottom", _("Causal from the bottom right"), replace(continued, mask=mask))
+        said = _("The last query stands at the last key: each new token sees itself and everything before it.")
+        _picture("bottom", _("Causal from the bottom right"), replace(continued, mask=mask), said)
 
 
 def _slider(label: str, name: str, most: int, start: int) -> int:
@@ -60,7 +62,7 @@ def _last_tokens(experiment: Experiment, count: int) -> Experiment:
     return replace(experiment, mode="cross", text=text[start:], source_text=text)
 
 
-def _picture(name: str, title: str, wanted: Experiment) -> None:
+def _picture(name: str, title: str, wanted: Experiment, said: str = "") -> None:
     try:
         trace = compute.run(wanted)
     except ValueError as problem:  # what the heads or the score cannot do with two texts
@@ -79,7 +81,7 @@ def _picture(name: str, title: str, wanted: Experiment) -> None:
         group=f"length_{name}",
         twins=False,
     )
-    words = [wanted.mask.sentence(_)]
+    words = [said or wanted.mask.sentence(_)]
     if blind:
         words.append(_("Queries with nothing left to see: {count}.").format(count=blind))
     panel.statement(f"mask_lab_length_words_{name}", "", " ".join(words))

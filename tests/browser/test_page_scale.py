@@ -36,3 +36,15 @@ def test_on_a_phone_nothing_sticks_out(address: str, chromium: Browser) -> None:
         for key in ("scale_spread", "scale_temperature", "scale_dot_weights"):
             painted(page, key)
         assert fits(page)
+
+
+def test_a_link_in_the_text_stays_in_the_tab_and_takes_everything_along(address: str, chromium: Browser) -> None:
+    """The next page has the visitor's sentence, and what the teacher has locked is locked there too."""
+    with open_lesson(address, chromium, "scale", {"text": "one two three", "lock": "text"}) as page:
+        page.get_by_role("link", name="One head or many?").last.click()
+        page.wait_for_url("**/heads?**")
+        page.wait_for_selector('[data-testid="stMain"] .ap[data-painted]')
+        assert len(page.context.pages) == 1
+        in_the_address(page, text="one two three", lock="text")
+        sentence = page.get_by_label("Sentence", exact=True)
+        assert sentence.input_value() == "one two three" and sentence.is_disabled()

@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from attention_core.experiment import Experiment
 from attention_core.presets import DEFAULT, PRESETS, Preset
-from playground import compute
+from playground import compute, frame
 from tests.ui.reading import alerts, expected, fields, good, open_app, panel, panels, same, softmax, tell
 
 SENTENCE = "The animal didn't cross the street because it was too tired"
@@ -214,6 +214,18 @@ def test_a_large_picture_waits_until_it_is_near() -> None:
     assert sent["stage_weights"].header["large"] is True
     tell(app, "stage_weights", state={"near": True})
     same(panel(app, "stage_weights").blocks, expected(wanted.run(), "weights"), "weights")
+
+
+@pytest.mark.parametrize("heads", [1, 2, 3, 4, 8])
+def test_the_label_counts_the_heads_that_are_built_by_hand(heads: int) -> None:
+    wanted = Experiment("one two three", num_heads=heads, d_model=48, weights="hand_built")
+    built = [name for name in wanted.head_names() if name != "random"]
+    said = frame.honest_label(wanted)
+    if len(built) == heads:
+        assert said.startswith("Every head here is built by hand")
+    else:
+        range_ = "Head 1 is" if len(built) == 1 else f"Heads 1 to {len(built)} are"
+        assert said.startswith(f"{range_} built by hand") and "the others are random" in said
 
 
 def test_the_same_page_twice_is_the_same_message() -> None:

@@ -125,6 +125,7 @@ def test_a_head_is_taken_out() -> None:
     assert now == pytest.approx(measure(one, model, one.batch("held_out", 64, 2), change).accuracy, abs=0.0051)
     assert now < 0.5 < 0.95 <= then
     assert not np.nan_to_num(panel(app, "trained_stage_dropped_weights").z).any()
+    assert "This head is taken out" in header(app, "trained_out")["sentence"]
     pills = app.button_group(key="trained_working")
     pills.set_value([("self1", 0), ("self2", 0)]).run()
     healthy(app)
