@@ -29,15 +29,17 @@ def choose_plan() -> tuple[Plan, str]:
     state.page_setting("live_steps", recipe.steps, state.whole(1, 20_000))
     with st.sidebar:
         st.selectbox(_("Task"), LIVE, key="live_task", format_func=models.title, on_change=_take_recipe)
-        st.number_input(_("Seed"), 0, LARGEST_SEED, step=1, key="live_seed")
-        st.select_slider(
-            _("Heads of each self-attention"), _with("live_heads", HEADS, most.max_training_heads), key="live_heads"
-        )
-        st.select_slider(
-            _("Width, d_model"), _with("live_width", WIDTHS, most.max_training_width), key="live_width"
-        )
-        st.select_slider(_("Learning rate at its highest"), _with("live_rate", RATES, 1.0), key="live_rate")
-        st.number_input(_("Steps planned"), 1, max(most.max_training_steps, _now("live_steps")), key="live_steps")
+        # Each is told the recipe's value too: a browser that was still loading a widget's script when the page's first
+        # run was overtaken has not heard the value, and would send the least of all as if it had been chosen.
+        st.number_input(_("Seed"), 0, LARGEST_SEED, recipe.seed, step=1, key="live_seed")
+        heads = _with("live_heads", HEADS, most.max_training_heads, recipe.heads)
+        st.select_slider(_("Heads of each self-attention"), heads, recipe.heads, key="live_heads")
+        widths = _with("live_width", WIDTHS, most.max_training_width, recipe.d_model)
+        st.select_slider(_("Width, d_model"), widths, recipe.d_model, key="live_width")
+        rates = _with("live_rate", RATES, 1.0, recipe.rate)
+        st.select_slider(_("Learning rate at its highest"), rates, recipe.rate, key="live_rate")
+        highest = max(most.max_training_steps, _now("live_steps"), recipe.steps)
+        st.number_input(_("Steps planned"), 1, highest, recipe.steps, key="live_steps")
         st.button(_("The recipe's own settings"), on_click=_take_recipe, width="stretch")
     try:
         seed, heads, width, rate, steps = (
@@ -83,6 +85,6 @@ def _now(name: str) -> Any:
     return st.session_state[name]
 
 
-def _with(name: str, values: tuple[Any, ...], most: float) -> list[Any]:
-    """The choices up to `most`, and the value that a link or a file has brought."""
-    return sorted({value for value in values if value <= most} | {_now(name)})
+def _with(name: str, values: tuple[Any, ...], most: float, own: Any) -> list[Any]:
+    """The choices up to `most`, the recipe's `own`, and the value that a link or a file has brought."""
+    return sorted({value for value in values if value <= most} | {_now(name), own})

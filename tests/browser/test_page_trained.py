@@ -45,7 +45,8 @@ def test_trained(visit: Visit) -> None:
     expect(page.locator(".st-key-trained_wrong")).to_have_count(0)
     settled(page)
 
-    row, key = TEXT.split().index("it"), TEXT.split().index("soup")
+    expect(page.locator(".st-key-sentence")).to_contain_text("'it' looks")  # the row that was asked, to begin with
+    row, key = TEXT.split().index("it"), TEXT.split().index("dog")
     with repainted(page, "sentence"):
         x, y = cell_at(page, "trained_weights", 0, row, key)
         page.mouse.click(x, y)
