@@ -57,30 +57,92 @@ def recognise(mask: Mask, queries: int, keys: int) -> Mask | None:
     return None
 
 
-def describe(mask: Mask, queries: int, keys: int, translate: Callable[[str], str] = as_written) -> str:
-    """One sentence that says who sees whom; a painted mask is recognised where it equals a preset.
+def describe(
+    mask: Mask,
+    queries: int,
+    keys: int,
+    translate: Callable[[str], str] = as_written,
+    *,
+    cross: bool = False,
+    painted_on: Mask | None = None,
+) -> str:
+    """One sentence that says who sees whom; a painted mask is recognised where it equals a preset, or nearly.
 
-    `translate` maps each English message, as gettext does. ValueError where the mask does not fit the size.
+    `translate` maps each English message, as gettext does. In `cross` attention the keys are those of
+    another text. `painted_on` is the mask that the painting began with, where that is known. ValueError
+    where the mask does not fit the size.
 
     >>> from attention_core.masks import Explicit
     >>> describe(Explicit(("x..", "xx.", "xxx")), 3, 3)
     'Each token sees itself and every token before it.'
     >>> describe(Explicit(("x.x", "...", "xxx")), 3, 3)
     '5 of 9 cells are open; 1 of 3 queries see nothing.'
+    >>> describe(Explicit(("x..x.", "xx...", "xxx..", "xxxx.", "xxxxx")), 5, 5)
+    'Each token sees itself and every token before it; changed by hand: 1 opened.'
     """
-    found = None
+    found, changes = mask, ""
     if _has_painting(mask) and mask.depends_on <= {"q", "k"}:
-        found = recognise(mask, queries, keys)
-    if found is not None or not isinstance(mask, Explicit):
-        return (found or mask).sentence(translate)
-    grid = mask.materialize(1, 1, queries, keys)[0, 0]  # (query, key)
+        grid = mask.materialize(1, 1, queries, keys)[0, 0]  # (query, key)
+        exact = recognise(mask, queries, keys)
+        if exact is not None:
+            found = exact
+        elif isinstance(mask, Explicit):
+            near = nearest(grid, painted_on)
+            if near is None:
+                return _counted(grid, translate)
+            found, changes = near, _changes(near.materialize(1, 1, queries, keys)[0, 0], grid, translate)
+    words = found.sentence(translate, cross=cross)
+    return f"{words[:-1]}; {changes}." if changes else words
+
+
+def nearest(grid: Grid, painted_on: Mask | None = None) -> Mask | None:
+    """The mask that a few cells of the grid differ from: `painted_on`, else a preset; None where none is near.
+
+    Near is what differs in a twelfth of the cells at most.
+    """
+    near = grid.numel() // 12
+
+    def different(candidate: Mask) -> int:
+        return int((candidate.materialize(1, 1, *grid.shape)[0, 0] ^ grid).sum())
+
+    if painted_on is not None and not _has_painting(painted_on) and different(painted_on) <= near:
+        return painted_on
+    plain: tuple[Mask, ...] = (Full(), ~Full(), Causal(), ~Causal(), Window(1))
+    others = [*_candidates(_smoothed(grid, 1)), *_candidates(_smoothed(grid, 3))]
+    # A plain mask and two cells by hand is easier to see than a special one without them.
+    found = [(different(mask) + (0 if mask in plain else 2), number) for number, mask in enumerate([*plain, *others])]
+    least, number = min(found)
+    return [*plain, *others][number] if least <= near else None
+
+
+def _smoothed(grid: Grid, shortest: int) -> Grid:
+    """The grid with every cell as most cells of its diagonal are: single cells disappear, bands remain.
+
+    A diagonal of fewer cells than `shortest` is forbidden: one cell would be most of it.
+    """
+    queries, keys = grid.shape
+    diagonal = torch.arange(keys) - torch.arange(queries)[:, None] + queries - 1  # (query, key), from 0
+    size = queries + keys - 1
+    opened = torch.zeros(size).scatter_add_(0, diagonal.flatten(), grid.float().flatten())  # (diagonal,)
+    length = torch.zeros(size).scatter_add_(0, diagonal.flatten(), torch.ones(grid.numel()))  # (diagonal,)
+    return ((2 * opened > length) & (length >= shortest))[diagonal]
+
+
+def _changes(before: Grid, after: Grid, translate: Callable[[str], str]) -> str:
+    """What was opened and forbidden by hand, in words."""
+    opened, closed = int((after & ~before).sum()), int((before & ~after).sum())
+    which = "by_hand_opened" if not closed else "by_hand_opened_closed" if opened else "by_hand_closed"
+    return say(which, opened=str(opened), closed=str(closed)).text(translate)
+
+
+def _counted(grid: Grid, translate: Callable[[str], str]) -> str:
     blind = int((~grid.any(dim=-1)).sum())
     return say(
         "open_cells_blind" if blind else "open_cells",
         open=str(int(grid.sum())),
         cells=str(grid.numel()),
         blind=str(blind),
-        queries=str(queries),
+        queries=str(grid.shape[0]),
     ).text(translate)
 
 
@@ -116,13 +178,16 @@ def _candidates(grid: Grid) -> Iterator[Mask]:
     yield Causal(-1)
     yield Causal(keys - queries)
     width = int(distance.abs().max()) + 1
+    least, most = int(distance.min()), int(distance.max())
     yield Causal() & Window(width)
     yield Window(width)
     if width > 1:
         size = width
         yield Blocks(size)
         yield Causal() & Blocks(size)
-    yield Causal(int(distance.max()))
+    yield Causal(most)
+    if 0 < least <= most < keys - 1 or 1 - queries < least <= most < 0:  # a band beside the diagonal
+        yield Causal(most) & ~Causal(least - 1)
     for prefix in _prefixes(grid):
         yield Prefix(prefix)
         yield Causal() | Prefix(prefix)

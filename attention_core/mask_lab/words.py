@@ -72,6 +72,10 @@ MESSAGES: dict[str, str] = {
     # a painted mask in words
     "open_cells": "{open} of {cells} cells are open.",
     "open_cells_blind": "{open} of {cells} cells are open; {blind} of {queries} queries see nothing.",
+    # a mask that was painted on
+    "by_hand_opened": "changed by hand: {opened} opened",
+    "by_hand_closed": "changed by hand: {closed} forbidden",
+    "by_hand_opened_closed": "changed by hand: {opened} opened, {closed} forbidden",
 }
 
 

@@ -150,16 +150,18 @@ class Mask(ABC):
 
         return words.phrase(self, translate)
 
-    def sentence(self, translate: Callable[[str], str] = as_written) -> str:
+    def sentence(self, translate: Callable[[str], str] = as_written, *, cross: bool = False) -> str:
         """One sentence that says who sees whom; `translate` maps each English message.
+
+        In `cross` attention it speaks of queries, and of the keys of another text.
 
         >>> from attention_core.masks import Causal, Window
         >>> (Causal() & Window(3)).sentence()
         'Each token sees itself and the 2 before it.'
         """
-        from attention_core.masks import words
+        from attention_core.masks import sentences
 
-        return words.sentence(self, translate)
+        return sentences.sentence(self, translate, cross)
 
 
 @dataclass(frozen=True)

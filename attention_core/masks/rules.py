@@ -8,7 +8,7 @@ Window(n)`.
 >>> from torch.nn.functional import scaled_dot_product_attention
 >>> mask = Causal() & ~Prefix(1)
 >>> mask.sentence()
-'A token sees another where all of these hold: causal; not prefix 1.'
+'Each token sees itself and every token before it, but not the first token.'
 >>> q = k = v = torch.ones(1, 1, 3, 2)
 >>> scaled_dot_product_attention(q, k, v, attn_mask=mask.to_sdpa(3, 3))[0, 0, :, 0]
 tensor([0., 1., 1.])

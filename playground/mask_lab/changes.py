@@ -9,6 +9,7 @@ import streamlit as st
 
 from attention_core.mask_lab import History, invert, resized
 from attention_core.masks import And, Causal, Explicit, Full, Mask, Not, Or
+from attention_core.masks.text import parse_mask
 from playground import panel, state, widgets
 
 EDITOR = "mask_editor"  # the key of the grid
@@ -29,6 +30,11 @@ def history() -> History:
         kept = replace(kept, present=mask) if fitted(kept.present) == mask else kept.do(mask)
     st.session_state[HISTORY] = kept
     return kept
+
+
+def painted_on() -> Mask | None:
+    """The mask that the present painting began with; None where the visit does not know."""
+    return next((mask for mask in map(parse_mask, reversed(history().past)) if not isinstance(mask, Explicit)), None)
 
 
 def fitted(mask: Mask) -> Mask:
@@ -108,11 +114,12 @@ def combined(now: Mask, how: str, preset: Mask) -> Mask:
     neutral, final = (nothing, everything) if how == "or" else (everything, nothing)
     if now == neutral:
         return other
-    if other in (neutral, now):
+    joined = Or if how == "or" else And
+    if other in (neutral, now) or (isinstance(now, joined) and other in now.masks):
         return now
     if final in (now, other):
         return final
-    return Or((now, other)) if how == "or" else And((now, other))
+    return joined((now, other))
 
 
 def without_causal_mode() -> None:

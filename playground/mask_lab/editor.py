@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from attention_core.mask_lab import describe
-from attention_core.masks import Explicit, Full, Not
+from attention_core.masks import Full, Not
 from attention_core.trace import AttentionTrace
 from attention_viz import matrix_spec
 from attention_viz.labels import visible
@@ -27,16 +27,17 @@ def sentence(trace: AttentionTrace) -> None:
     allowed = trace.heads.allowed[0, 0]  # (query, key)
     queries, keys = allowed.shape
     blind = int((~allowed.any(dim=-1)).sum())
+    words = describe(mask, queries, keys, _, cross=state.experiment().mode == "cross", painted_on=changes.painted_on())
     if mask == Full():
         details = [_("Nothing is forbidden yet: drag over the grid, or start from one of these.")]
     else:
         details = [_("everything forbidden") if mask == Not(Full()) else mask.phrase(_)]
-    if not isinstance(mask, Explicit) and mask != Full():
-        counts = _("{open} of {cells} cells are open")
-        details.append(counts.format(open=int(allowed.sum()), cells=queries * keys))
-        if blind:
-            details.append(_("queries with nothing left to see: {count}").format(count=blind))
-    panel.statement("mask_sentence", describe(mask, queries, keys, _), " · ".join(details))
+        opened = _("{open} of {cells} cells are open").format(open=int(allowed.sum()), cells=queries * keys)
+        if opened not in words:  # a painting like no preset says it already
+            details.append(opened)
+            if blind:
+                details.append(_("queries with nothing left to see: {count}").format(count=blind))
+    panel.statement("mask_sentence", words, " · ".join(details))
 
 
 def tools(trace: AttentionTrace) -> None:

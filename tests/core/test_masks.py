@@ -450,27 +450,25 @@ def test_sizes_start_from_one(sizes: tuple[int, ...]) -> None:
         ),
         (Blocks(4), "blocks of 4", "Each token sees the tokens of its own block of 4."),
         (Prefix(0), "prefix 0", "No token sees any token."),
-        (Prefix(1), "prefix 1", "Each token sees the first token and no other."),
-        (Prefix(2), "prefix 2", "Each token sees the first 2 tokens and no others."),
+        (Prefix(1), "prefix 1", "Each token sees only the first token."),
+        (Prefix(2), "prefix 2", "Each token sees only the first 2 tokens."),
         (Padding((5,)), "padding after 5", "Each token sees the first 5 tokens; the others are padding."),
         (
             Padding((5, 7)),
             "padding after 5, 7",
             "Each token sees the tokens of its own text; the texts of the "
-            "batch have 5, 7 tokens, and the others are padding.",
+            "batch have 5, 7 tokens, and the rest is padding.",
         ),
         (Documents((0, 0, 1)), "documents 0, 0, 1", "Each token sees the tokens of its own document."),
         (
             Global((3,)),
             "global tokens 3",
-            "Every token sees the one at position 3, which sees every token; "
-            "nothing else is seen (positions count from 0).",
+            "Each token sees only the token at position 3; that one sees every token (positions count from 0).",
         ),
         (
             Global((0, 3)),
             "global tokens 0, 3",
-            "Every token sees those at positions 0, 3, which see every token; "
-            "nothing else is seen (positions count from 0).",
+            "Each token sees only the tokens at positions 0, 3; those see every token (positions count from 0).",
         ),
         (Explicit(("x.x", "...")), "painted 2 by 3", "Each token sees what was painted: 2 of 6 cells are open."),
         (Causal() & Window(1), "causal and window 1", "Each token sees only itself."),
@@ -530,28 +528,75 @@ def test_sizes_start_from_one(sizes: tuple[int, ...]) -> None:
         (~Full(), "not everything visible", "No token sees any token."),
         (~Causal(), "not causal", "Each token sees only the tokens after it."),
         (~Window(1), "not window 1", "Each token sees every token but itself."),
-        (~Prefix(2), "not prefix 2", "Each token sees every token but the first 2."),
+        (~Prefix(2), "not prefix 2", "Each token sees every token but the first 2 tokens."),
         (
             ~(Causal() & Window(3)),
             "not (causal and window 3)",
-            "A token sees another exactly where this does not hold: causal and window 3.",
+            "Each token sees every token but itself and the 2 before it.",
         ),
         (
             (Causal() & Window(3)) | Prefix(2),
             "(causal and window 3) or prefix 2",
-            "A token sees another where at least one of these holds: causal and window 3; prefix 2.",
+            "Each token sees itself and the 2 before it; the first 2 tokens are open to all.",
         ),
         (
             Causal() & Window(3) & Blocks(2),
             "causal and window 3 and blocks of 2",
-            "A token sees another where all of these hold: causal; window 3; blocks of 2.",
+            "Each token sees itself and the 2 before it, but only in its own block of 2.",
         ),
         (
             Causal() & (Window(3) | Prefix(1)),
             "causal and (window 3 or prefix 1)",
-            "A token sees another where all of these hold: causal; window 3 or prefix 1.",
+            "Each token sees itself and the 2 before it; besides it sees the first token, but nothing after itself.",
         ),
-        (Not(Not(Causal())), "not not causal", "A token sees another exactly where this does not hold: not causal."),
+        (Not(Not(Causal())), "not not causal", "Each token sees itself and every token before it."),
+        (
+            Causal(-1) & Window(3),
+            "causal from 1 back and window 3",
+            "Each token sees the 2 before it, but not itself.",
+        ),
+        (
+            Causal() & ~Window(3),
+            "causal and not window 3",
+            "Each token sees the tokens that are at least 3 places before it.",
+        ),
+        (~Window(3), "not window 3", "Each token sees every token but itself, the 2 before it and the 2 after it."),
+        (
+            Blocks(4) & ~Window(1),
+            "blocks of 4 and not window 1",
+            "Each token sees the tokens of its own block of 4, but not itself.",
+        ),
+        (
+            Window(2) | Global((0,)),
+            "window 2 or global tokens 0",
+            "Each token sees itself, the one before it and the one after it; the one at position 0 sees every token "
+            "and is seen by every token (positions count from 0).",
+        ),
+        (
+            (Window(2) | Global((0,))) & Causal(),
+            "(window 2 or global tokens 0) and causal",
+            "Each token sees itself and the one before it; what stands at position 0 sees and is seen as well, but "
+            "backwards only (positions count from 0).",
+        ),
+        (
+            Documents((0, 1)) & Window(2) & ~Prefix(1),
+            "documents 0, 1 and window 2 and not prefix 1",
+            "Each token sees itself, the one before it and the one after it, but only in its own document and not "
+            "the first token.",
+        ),
+        (
+            Window(3) | Blocks(4),
+            "window 3 or blocks of 4",
+            "Each token sees itself, the 2 before it and the 2 after it; besides it sees the tokens of its own block "
+            "of 4.",
+        ),
+        (Causal(2) | ~Causal(1), "causal with 2 ahead or not causal with 1 ahead", "Each token sees every token."),
+        (Causal() & ~Causal(), "causal and not causal", "No token sees any token."),
+        (
+            Causal() & Explicit(("x.", "xx")),
+            "causal and painted 2 by 2",
+            "Each token sees itself and every token before it, but only where 3 cells were painted open.",
+        ),
     ],
 )
 def test_masks_in_words(mask: Mask, phrase: str, sentence: str) -> None:
@@ -573,7 +618,13 @@ def test_words_are_translated_before_they_are_filled_in() -> None:
         "causal": "kausal",
         "window {n}": "Fenster {n}",
         "{first} and {second}": "{first} und {second}",
-        "Each token sees itself and the {n} before it.": "Jedes Wort sieht sich und die {n} davor.",
+        "{Each} sees {what}": "{Each} sieht {what}",
+        "Each token": "Jedes Wort",
+        "{own}": "{own}",
+        "itself": "sich",
+        "the {n} before it": "die {n} davor",
+        "token": "Wort",
+        "tokens": "Wörter",
     }
     mask = Causal() & Window(3)
     assert mask.phrase(catalogue.__getitem__) == "kausal und Fenster 3"

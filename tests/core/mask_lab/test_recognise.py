@@ -113,7 +113,7 @@ def test_bottom_right_is_recognised() -> None:
         (("x..", ".x.", "..x"), "Each token sees only itself."),
         ((".xx", "x.x", "xx."), "Each token sees every token but itself."),
         ((".xx", "..x", "..."), "Each token sees only the tokens after it."),
-        (("xx.", "xx.", "xx."), "Each token sees the first 2 tokens and no others."),
+        (("xx.", "xx.", "xx."), "Each token sees only the first 2 tokens."),
         (
             ("xx..", "xx..", "xxx.", "xxxx"),
             "Each token sees itself and every token before it; the first 2 tokens are open to all.",
@@ -142,13 +142,58 @@ def test_combinations_with_a_painted_part() -> None:
     assert describe(padded, 3, 3) == padded.sentence()  # it is another mask in each batch row
 
 
+STROKES = ((0, 10), (5, 4), (7, 1))  # cells of an 11 by 11 grid that are flipped
+
+
+def stroked(mask: Mask) -> Explicit:
+    """The mask with those cells flipped by hand."""
+    grid = mask.materialize(1, 1, SIZE, SIZE)[0, 0].clone()
+    for cell in STROKES:
+        grid[cell] = ~grid[cell]
+    return Explicit.from_tensor(grid)
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (Full(), "Each token sees every token; changed by hand: 3 forbidden."),
+        (~Full(), "No token sees any token; changed by hand: 3 opened."),
+        (Causal(), "Each token sees itself and every token before it; changed by hand: 1 opened, 2 forbidden."),
+        (Causal() & Window(3), "Each token sees itself and the 2 before it; changed by hand: 2 opened, 1 forbidden."),
+        (Causal(-1), "Each token sees every token before it, but not itself; changed by hand: 1 opened, 2 forbidden."),
+    ],
+    ids=str,
+)
+def test_a_few_strokes_are_said_beside_the_mask_they_were_made_on(mask: Mask, words: str) -> None:
+    assert describe(stroked(mask), SIZE, SIZE) == words
+    assert describe(stroked(mask), SIZE, SIZE, painted_on=mask) == words
+
+
+def test_the_mask_that_was_painted_on_need_not_be_guessed() -> None:
+    mask = Documents((0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2)) & Window(3)
+    words = "changed by hand: 2 opened, 1 forbidden."
+    assert describe(stroked(mask), SIZE, SIZE, painted_on=mask) == f"{mask.sentence()[:-1]}; {words}"
+    far = Explicit.from_tensor(~mask.materialize(1, 1, SIZE, SIZE)[0, 0])
+    assert "changed by hand" not in describe(far, SIZE, SIZE, painted_on=mask)
+
+
 def test_in_another_language() -> None:
     german = {
         "{open} of {cells} cells are open.": "{open} von {cells} Zellen sind offen.",
-        "Each token sees every token.": "Jedes Token sieht jedes.",
+        "{Each} sees {what}": "{Each} sieht {what}",
+        "Each token": "Jedes Token",
+        "every {token}": "jedes {token}",
+        "token": "Token",
+        "changed by hand: {closed} forbidden": "von Hand geändert: {closed} verboten",
     }
-    assert describe(Explicit(("x.x", "x..", "xxx")), 3, 3, german.__getitem__) == "6 von 9 Zellen sind offen."
-    assert describe(Explicit(("xx", "xx")), 2, 2, german.__getitem__) == "Jedes Token sieht jedes."
+
+    def translate(message: str) -> str:
+        return german.get(message, message)
+
+    assert describe(Explicit(("x.x", "x..", "xxx")), 3, 3, translate) == "6 von 9 Zellen sind offen."
+    assert describe(Explicit(("xx", "xx")), 2, 2, translate) == "Jedes Token sieht jedes Token."
+    one_less = Explicit(("xxxx", "xx.x", "xxxx", "xxxx"))
+    assert describe(one_less, 4, 4, translate) == "Jedes Token sieht jedes Token; von Hand geändert: 1 verboten."
 
 
 def test_a_mask_of_another_size() -> None:

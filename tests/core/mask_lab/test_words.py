@@ -32,6 +32,7 @@ def test_there_is_a_message_for_everything_and_none_too_many() -> None:
     used |= {f"convention_{convention}" for convention in CONVENTIONS}
     used |= {f"verdict_{verdict}" for verdict in ("nan", "uniform", "zeros", "bias", "other")}
     used |= {"gradient_finite", "gradient_nan", "open_cells", "open_cells_blind"}
+    used |= {f"by_hand_{what}" for what in ("opened", "closed", "opened_closed")}
     for part in ("title", "polarity"):
         used |= {f"{library}_{part}" for library in (*LIBRARIES, "hf_padding")}
     assert set(MESSAGES) == used
