@@ -41,7 +41,7 @@ with st.container(horizontal=True, gap="large", vertical_alignment="bottom"):
     norms = {"pre": _("Before each part"), "post": _("Behind each sum")}
     more = {"format_func": norms.get, "required": True}
     norm = pick(st.segmented_control, "encoder_norm", _("Layer norm"), norms, "pre", **more)
-    state.page_setting("encoder_residual", True, lambda text: text != "False")
+    state.page_setting("encoder_residual", True, state.option_of((True, False)))
     residual = st.toggle(_("Residual connections"), key="encoder_residual")
 lesson.section(norm if residual else f"{norm}_bare")
 every = encoder.passes(chosen, norm)

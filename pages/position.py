@@ -112,7 +112,7 @@ draw("pos_changes", schemes.changes_picture(experiment, head, TITLES, narrow=nar
 
 length = number("position_length", 32, 4, 128)
 learned = position.learned_numbers(experiment, scheme, length)
-both = bool(state.page_setting("position_both", True, lambda text: text != "False")) or scheme != "t5"
+both = bool(state.page_setting("position_both", True, state.option_of((True, False)))) or scheme != "t5"
 longest = f"{waves.wavelengths(experiment.d_model)[-1]:,.0f}"
 last = position.last_bucket_from(bidirectional=both)
 lesson.section(scheme, numbers=f"{learned:,}", length=length, longest=longest, last=last)

@@ -20,10 +20,7 @@ TEMPERATURES = tuple(round(10 ** (step / 8), 3) for step in range(-8, 17))  # 0.
 def chosen(name: str, options: tuple[float, ...], default: float, label: str, **more: object) -> float:
     """A slider over `options` whose value belongs into the link."""
 
-    def parse(text: str) -> float:
-        return options[[str(option) for option in options].index(text)]
-
-    state.page_setting(name, default, parse)
+    state.page_setting(name, default, state.option_of(options))
     return st.select_slider(label, options, key=name, **more)
 
 

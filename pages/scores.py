@@ -36,9 +36,9 @@ RANGES = {
 def choose(heads: int) -> tuple[int, float, bool]:
     """The head that is looked at, how long its queries and keys are, and whether all scores share one scale."""
     left, middle, right = st.columns([1, 1.4, 1.2], gap="medium")
-    state.page_setting("scores_head", heads, state.whole(1, 1000))
+    state.page_setting("scores_head", heads, state.whole(1, heads))
     st.session_state["scores_head"] = min(st.session_state["scores_head"], heads)
-    state.page_setting("scores_length", 1.0, lambda text: LENGTHS[[str(x) for x in LENGTHS].index(text)])
+    state.page_setting("scores_length", 1.0, state.option_of(LENGTHS))
     state.page_setting("scores_colours", "own", state.one_of(("own", "one")))
     words = {"own": _("one a score"), "one": _("one for all")}
     with left:

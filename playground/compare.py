@@ -8,20 +8,7 @@ from attention_core.trace import AttentionTrace
 from attention_viz import signed_scale
 from playground import compute, stages, state
 from playground.i18n import _
-
-FIELDS = (
-    "weights",
-    "masked_scores",
-    "scaled_scores",
-    "raw_scores",
-    "q",
-    "k",
-    "v",
-    "context",
-    "concat",
-    "output",
-    "embedding",
-)
+from playground.view import STAGES
 
 
 def section(trace: AttentionTrace) -> None:
@@ -34,11 +21,10 @@ def section(trace: AttentionTrace) -> None:
 
 def _three_panels(before: AttentionTrace, trace: AttentionTrace) -> None:
     with st.container(border=True, key="compare"):
-        seen = state.view().stage
-        st.session_state.setdefault("compare_stage", seen if seen in FIELDS else "weights")
+        st.session_state.setdefault("compare_stage", state.view().stage)
         field = st.selectbox(
             _("A, B and their difference"),
-            FIELDS,
+            STAGES,
             key="compare_stage",
             format_func=stages.field_title,
             width=260,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import streamlit as st
 
 from attention_core.experiment import Experiment
@@ -9,6 +11,8 @@ from attention_core.trace import AttentionTrace
 from attention_viz.labels import visible
 from playground import downloads, panel, state, teacher
 from playground.i18n import _
+
+ALERTS = 3  # that are said large; of more, the others stand small under them
 
 # The arithmetic stays in sight while the visitor walks down the stages: beside them; on a phone, once a cell is open,
 # as a sheet at the bottom.
@@ -56,10 +60,18 @@ def header(experiment: Experiment, trace: AttentionTrace, problem: str | None) -
 def messages(problem: str | None) -> bool:
     """Say what is wrong with the address or the input; whether there was anything to say."""
     wrong = (*state.notes(), *([problem] if problem else []))
-    for number, words in enumerate(wrong):
-        still = _("The picture still shows the last valid input.") if words == problem else ""
-        panel.statement(f"wrong_{number}", words, still, alert=True)
+    alerts(wrong, "wrong", _("The picture still shows the last valid input.") if problem else "")
     return bool(wrong)
+
+
+def alerts(wrong: Sequence[str], key: str, still: str = "") -> None:
+    """Say what is wrong, and after the last of it what `still` holds. Of many, the first, and the others small."""
+    many = len(wrong) > ALERTS + 1
+    shown = wrong[:ALERTS] if many else wrong
+    for number, words in enumerate(shown):
+        last = number == len(shown) - 1
+        rest = _("And: {others}").format(others=" · ".join(wrong[ALERTS:])) if last and many else ""
+        panel.statement(f"{key}_{number}", words, " ".join(filter(None, (rest, still if last else ""))), alert=True)
 
 
 def tokens(experiment: Experiment, trace: AttentionTrace) -> None:
@@ -83,6 +95,11 @@ def honest_label(experiment: Experiment) -> str:
     )
     if names and built == len(names):
         hand_built = _("Every head here is built by hand, to show what a head can do. Nothing was trained.")
+    if experiment.mode == "cross":
+        hand_built += " " + _(
+            "Between two texts “previous” and “first” go by position, and “same token” finds an equal word of the "
+            "source; where there is none, the one whose vector is most like it."
+        )
     return {
         "hand_built": hand_built,
         "random": _("Random weights: the mechanism is real, the meaning is not. Nothing was trained."),

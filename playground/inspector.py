@@ -15,6 +15,7 @@ from playground import panel, state
 from playground.i18n import _
 from playground.panel import Cell
 from playground.stages import SCORES, field_title
+from playground.view import has_cell
 
 STAGES_OF_A_SCORE = ("raw_scores", "scaled_scores", "modified_scores", "masked_scores", "weights")
 
@@ -22,7 +23,7 @@ STAGES_OF_A_SCORE = ("raw_scores", "scaled_scores", "modified_scores", "masked_s
 def draw(experiment: Experiment, trace: AttentionTrace, head: int = 0, row: int | None = None) -> None:
     """Sentence, the row's weights as bars, the derivation step by step; to begin with of a cell of `head` and `row`."""
     chosen = state.view().cell
-    if chosen is not None and not _exists(trace, chosen):
+    if chosen is not None and not has_cell(trace, chosen):
         chosen = None
     cell = chosen or first_cell(trace, head, row)
     found = derive(
@@ -60,15 +61,6 @@ def first_cell(trace: AttentionTrace, head: int = 0, row: int | None = None) -> 
     weights = trace.field("weights")[0, head]
     row = weights.shape[0] // 2 if row is None else row
     return Cell("weights", head, row, int(weights[row].argmax()))
-
-
-def _exists(trace: AttentionTrace, cell: Cell) -> bool:
-    """Whether the trace has this cell: a link, or another sentence, may leave it behind."""
-    if cell.field not in trace.fields():
-        return False
-    sizes: tuple[int, ...] = trace.shape(cell.field)
-    head, (rows, cols) = (sizes[1] if len(sizes) == 4 else 1), sizes[-2:]
-    return cell.head < head and cell.row < rows and cell.col < cols
 
 
 def _place(trace: AttentionTrace, found: Derivation) -> str:

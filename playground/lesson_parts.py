@@ -13,7 +13,7 @@ from playground import panel, state
 
 def number(name: str, default: int, least: int, most: int) -> int:
     """A whole number of a page that its link carries; kept within its bounds when these change."""
-    value = int(state.page_setting(name, default, state.whole(0, 10**6)))
+    value = int(state.page_setting(name, default, state.whole(least, most)))
     st.session_state[name] = min(max(value, least), most)
     return int(st.session_state[name])
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from playground import i18n, teacher
+from playground import frame, i18n, page_settings, teacher
 from playground.i18n import _
 from playground.service.rerun import watched
 
@@ -50,8 +50,15 @@ def main() -> None:
     }
     # Chosen panels in somebody's course page need no way to the other pages.
     page = st.navigation(sections, position="hidden" if teacher.names("panels") else "top")
-    with watched(page.url_path or "playground"):
+    name = page.url_path or "playground"
+    place = st.container()  # of words that only the page's last line can know to be needed
+    if st.session_state.get("shown_page", name) != name:
+        page_settings.pardon()
+    st.session_state["shown_page"] = name
+    with watched(name):
         page.run()
+    with place:
+        frame.alerts(page_settings.wrong(), "wrong_setting")
 
 
 if __name__ == "__main__":

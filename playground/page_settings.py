@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import streamlit as st
 
+from playground.i18n import _
+
 _KEPT = "page_settings"
+_WRONG = "wrong_settings"  # what the address said and could not be had, in words
+
+Option = TypeVar("Option")
 
 
 @dataclass
@@ -22,13 +27,15 @@ def page_setting(name: str, default: Any, parse: Callable[[str], Any]) -> Any:
 
     The name begins with the page's: "mask_lab_layers". It is read from the address when the page opens, and written
     there while it differs from `default`; it survives while its widget is out of sight. `parse` makes the value from
-    the address' text and raises ValueError for what is not allowed.
+    the address' text and raises ValueError for what is not allowed, which is said at the top of the page.
     """
     kept: dict[str, _Setting] = st.session_state.setdefault(_KEPT, {})
     if name not in st.session_state:
         if name not in kept:
             kept[name] = _Setting(default, _given(name, default, parse))
         st.session_state[name] = kept[name].value
+    if name in kept and kept[name].value != st.session_state[name]:
+        pardon()
     kept[name] = _Setting(default, st.session_state[name])
     return st.session_state[name]
 
@@ -37,8 +44,20 @@ def _given(name: str, default: Any, parse: Callable[[str], Any]) -> Any:
     text = st.query_params.get(name)
     try:
         return default if text is None else parse(text)
-    except ValueError:
+    except ValueError as problem:
+        words = _("{name}={problem}; what is usual is taken instead").format(name=name, problem=problem)
+        st.session_state.setdefault(_WRONG, []).append(words)
         return default
+
+
+def wrong() -> tuple[str, ...]:
+    """What the address said of the page's settings and could not be had, in words."""
+    return tuple(st.session_state.get(_WRONG, ()))
+
+
+def pardon() -> None:
+    """Speak no more of what was wrong: the visitor has gone on."""
+    st.session_state.pop(_WRONG, None)
 
 
 def for_address(page: str) -> dict[str, str]:
@@ -55,6 +74,7 @@ def for_address(page: str) -> dict[str, str]:
 
 def forget() -> None:
     """Read every setting anew from the address when its page asks for it."""
+    pardon()
     for name in st.session_state.pop(_KEPT, {}):
         st.session_state.pop(name, None)
 
@@ -68,8 +88,22 @@ def one_of(names: Collection[str]) -> Callable[[str], str]:
 
     def parse(text: str) -> str:
         if text not in names:
-            raise ValueError(f"{text!r}: allowed are {', '.join(names)}")
+            raise ValueError(f"{text[:40]!r}: allowed are {', '.join(names)}")
         return text
+
+    return parse
+
+
+def option_of(options: Collection[Option]) -> Callable[[str], Option]:
+    """A parser for `page_setting` that gives the option which is written like the text.
+
+    >>> option_of((0.5, 1.0))("0.5")
+    0.5
+    """
+    written = {str(option): option for option in options}
+
+    def parse(text: str) -> Option:
+        return written[one_of(written)(text)]
 
     return parse
 
@@ -83,7 +117,7 @@ def whole(least: int, most: int) -> Callable[[str], int]:
 
     def parse(text: str) -> int:
         if not text.isdecimal() or len(text) > 9 or not least <= int(text) <= most:
-            raise ValueError(f"{text!r}: allowed are whole numbers from {least} to {most}")
+            raise ValueError(f"{text[:40]!r}: allowed are whole numbers from {least} to {most}")
         return int(text)
 
     return parse

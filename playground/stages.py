@@ -93,8 +93,9 @@ def walk(trace: AttentionTrace) -> Iterator[Stage]:
     yield Stage("output", _("Output projection and output"), ("head_contributions", "output"))
 
 
-def shape(trace: AttentionTrace, field: str) -> str:
-    """The shape of a field in words and this experiment's numbers: "4 heads × 6 queries × 8 d_k"."""
+def shape(trace: AttentionTrace, field: str, one_head: bool = False) -> str:
+    """The shape of a field, or of one head of it, in words and numbers: "4 heads × 6 queries × 8 d_k"."""
+    left_out = {"batch", "head"} if one_head else {"batch"}
 
     def words(dim: str, size: int) -> str:
         return {
@@ -106,7 +107,7 @@ def shape(trace: AttentionTrace, field: str) -> str:
         }.get(dim, dim)
 
     sizes = zip(trace.dims(field), trace.shape(field), strict=True)
-    return " × ".join(f"{size} {words(dim, size)}" for dim, size in sizes if dim != "batch")
+    return " × ".join(f"{size} {words(dim, size)}" for dim, size in sizes if dim not in left_out)
 
 
 def field_panel(

@@ -19,15 +19,15 @@ from attention_core.masks import Full
 from attention_core.presets import DEFAULT
 from playground import compute, page_settings, widgets
 from playground.i18n import _
-from playground.page_settings import one_of, page_setting, whole
+from playground.page_settings import one_of, option_of, page_setting, whole
 from playground.panel import Cell
 from playground.service.gate import Busy
 from playground.service.rerun import busy_words
 from playground.settings import limits
 from playground.teacher import SWITCHES
-from playground.view import View, read_view
+from playground.view import View, fitting, read_view
 
-__all__ = ["View", "one_of", "page_setting", "whole"]
+__all__ = ["View", "one_of", "option_of", "page_setting", "whole"]
 
 
 def view() -> View:
@@ -88,6 +88,7 @@ def navigated() -> bool:
 def adopt(query: dict[str, str]) -> None:
     """Show what `query` says. What it says wrongly is named in `notes`, and its default is taken instead."""
     wrong: list[str] = []
+    query = within_limits(query, wrong)
     wanted, problems = Experiment.read_query(query, default_text=DEFAULT.experiment.text)
     wrong += problems
     if wanted is None:
@@ -104,10 +105,25 @@ def adopt(query: dict[str, str]) -> None:
         wrong.append(str(problem))
         wanted = DEFAULT.experiment
     page_settings.forget()
-    st.session_state["view"] = read_view(query, wrong)
+    st.session_state["view"] = fitting(read_view(query, wrong), compute.run(wanted), wrong)
     st.session_state["written"] = query
     adopt_experiment(wanted)
     st.session_state["notes"] = tuple(wrong)
+
+
+def within_limits(query: dict[str, str], wrong: list[str]) -> dict[str, str]:
+    """The parameters without numbers beyond the limits in force: each alone, so that the message is about it."""
+    most = limits()
+    bounds = {"heads": "max_heads", "width": "max_d_model", "dk": "max_d_k", "dv": "max_d_v"}
+    beyond = {
+        name: limit
+        for name, limit in bounds.items()
+        if (text := query.get(name, "")).isdecimal() and len(text) < 20 and int(text) > getattr(most, limit)
+    }
+    for name, limit in beyond.items():
+        words = _("{name}={value}: the limit here ({limit}) is {most}; what is usual is taken instead")
+        wrong.append(words.format(name=name, value=query[name], limit=limit, most=getattr(most, limit)))
+    return {name: text for name, text in query.items() if name not in beyond}
 
 
 def adopt_experiment(wanted: Experiment) -> None:
@@ -145,6 +161,7 @@ def accept(fields: Mapping[str, Any]) -> tuple[Experiment, str | None]:
         return experiment(), busy_words(busy)
     if wanted != experiment():
         st.session_state["notes"] = ()
+        page_settings.pardon()
     st.session_state["good"] = wanted
     return wanted, None
 

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import base64
+import binascii
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlencode
 
 from attention_core.experiment import Experiment
+from attention_core.trace import AttentionTrace
 from playground.i18n import _
 from playground.panel import Cell
 from playground.settings import limits
 
+STAGES = (
+    "weights", "masked_scores", "scaled_scores", "raw_scores", "q", "k", "v", "context", "concat", "output",
+    "embedding",
+)  # that can be compared  # fmt: skip
 MAX_PINNED = 200_000  # characters of the pinned experiment's query, unpacked
 
 
@@ -45,8 +51,41 @@ def read_view(query: Mapping[str, str], notes: list[str]) -> View:
         _read_head(query, notes),
         _read_cell(query, notes),
         _read_pinned(query, notes),
-        query.get("stage", View.stage)[:40],
+        _read_stage(query, notes),
     )
+
+
+def fitting(view: View, trace: AttentionTrace, notes: list[str]) -> View:
+    """The view without a head or a cell that `trace` has not; what is left out is named in `notes`."""
+    heads = trace.shape("weights")[1]
+    if view.head is not None and view.head >= heads:
+        notes.append(
+            _("head={value}: this experiment has the heads 1 to {heads}").format(value=view.head + 1, heads=heads)
+        )
+        view = replace(view, head=None)
+    if view.cell is not None and not has_cell(trace, view.cell):
+        place = View(cell=view.cell).to_query()["cell"]
+        words = _("cell={value}: there is no such cell; allowed is field.head.row.column, each counted from 0")
+        notes.append(words.format(value=repr(place)))
+        view = replace(view, cell=None)
+    return view
+
+
+def has_cell(trace: AttentionTrace, cell: Cell) -> bool:
+    """Whether the trace has this cell: a link, or another sentence, may leave it behind."""
+    if cell.field not in trace.fields():
+        return False
+    sizes: tuple[int, ...] = trace.shape(cell.field)
+    head, (rows, cols) = (sizes[1] if len(sizes) == 4 else 1), sizes[-2:]
+    return cell.head < head and cell.row < rows and cell.col < cols
+
+
+def _read_stage(query: Mapping[str, str], notes: list[str]) -> str:
+    text = query.get("stage", View.stage)
+    if text in STAGES:
+        return text
+    notes.append(_("stage={value}: allowed are {stages}").format(value=repr(text[:40]), stages=", ".join(STAGES)))
+    return View.stage
 
 
 def _read_head(query: Mapping[str, str], notes: list[str]) -> int | None:
@@ -91,8 +130,10 @@ def _unsqueeze(text: str) -> str:
         packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
         reader = zlib.decompressobj()
         plain = reader.decompress(packed, MAX_PINNED)
-        if reader.unconsumed_tail or not reader.eof:
+        if reader.unconsumed_tail:
             raise ValueError(_("it is longer than a link may be"))
+        if not reader.eof:
+            raise ValueError(_("it is damaged"))
         return plain.decode()
-    except (zlib.error, UnicodeDecodeError) as problem:
+    except (zlib.error, binascii.Error, UnicodeDecodeError) as problem:
         raise ValueError(_("it is damaged")) from problem

@@ -35,7 +35,7 @@ class _Form:
     read: Callable[[str], object]
 
 
-_WHOLE = re.compile(r"[0-9]{1,19}")
+_WHOLE = re.compile(r"-?[0-9]{1,19}")
 _NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?(e-?[0-9]{1,3})?")
 _WORD = re.compile(r"[a-z0-9_]{1,40}")
 

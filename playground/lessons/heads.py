@@ -41,8 +41,7 @@ class Cuts:
 def choose(name: str, options: Any, default: Any, label: str, words: Any = str) -> Any:
     """One of several, as buttons; it belongs into the link."""
     options = list(options)
-    texts = [str(option) for option in options]
-    state.page_setting(name, default, lambda text: options[texts.index(text)])
+    state.page_setting(name, default, state.option_of(options))
     if st.session_state[name] not in options:
         st.session_state[name] = default
     return st.segmented_control(label, options, key=name, format_func=words, required=True)
@@ -133,7 +132,7 @@ def off(trace: AttentionTrace) -> None:
     names = _names(trace)
     moved = heads.one_by_one(trace)
     _by_token("heads_one_by_one", moved.numpy(), trace, _("Movement of the output, one head off"), 1.0)
-    state.page_setting("heads_off", [0], _numbers)
+    state.page_setting("heads_off", [0], lambda text: _heads_of(text, len(names)))
     st.session_state["heads_off"] = [head for head in st.session_state["heads_off"] if head < len(names)]
     chosen = st.pills(
         _("Heads switched off"),
@@ -267,14 +266,18 @@ def _by_token(key: str, values: Any, trace: AttentionTrace, title: str, scale: f
     )
 
 
-def _numbers(text: str) -> list[int]:
-    if not re.fullmatch(r"\[(\d{1,3}(, \d{1,3})*)?\]", text):
-        raise ValueError(text)
-    return [int(number) for number in re.findall(r"\d+", text)]
+def _heads_of(text: str, count: int) -> list[int]:
+    found = [int(number) for number in re.findall(r"\d{1,3}", text)]
+    if not re.fullmatch(r"\[(\d{1,3}(, \d{1,3})*)?\]", text) or max(found, default=0) >= count:
+        raise ValueError(f"{text[:40]!r}: allowed are heads such as [0, 1], counted from 0, here to {count - 1}")
+    return found
 
 
 def _probability(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text[:40])
+    except ValueError:
+        value = -1.0
     if not 0.0 <= value <= 0.9:
-        raise ValueError(text)
+        raise ValueError(f"{text[:40]!r}: allowed are numbers from 0 to 0.9")
     return value

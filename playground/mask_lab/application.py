@@ -68,7 +68,7 @@ def draw(trace: AttentionTrace) -> None:
             rows_are="feature",
             cols_are="query",
             dims=("", "query"),
-            row_labels=names,
+            row_labels=[shortest_name(way) for way in WAYS] if narrow else names,
             col_labels=queries,
             legend=False,
             box=(350 if narrow else 850, 260),
@@ -131,6 +131,17 @@ def short_name(way: str) -> str:
         "before_inf": _("before, −∞"),
         "before_1e9": _("before, −1e9"),
         "additive": _("before, bias"),
+    }[way]
+
+
+def shortest_name(way: str) -> str:
+    """The way where there is room for one word."""
+    return {
+        "after": _("after"),
+        "after_renormalised": "÷ Σ",
+        "before_inf": "−∞",
+        "before_1e9": "−1e9",
+        "additive": _("bias"),
     }[way]
 
 

@@ -48,7 +48,7 @@ def draw(experiment: Experiment) -> None:
 
 
 def _slider(label: str, name: str, most: int, start: int) -> int:
-    state.page_setting(name, start, state.whole(0, 512))
+    state.page_setting(name, start, state.whole(0, most))
     st.session_state[name] = min(st.session_state[name], most)
     if most == 1:  # a slider needs two ends
         return int(st.session_state[name])
@@ -76,12 +76,12 @@ def _picture(name: str, title: str, wanted: Experiment, said: str = "") -> None:
         lambda: heatmap_spec(trace, "weights", head=head, box=(350 if narrow else WIDTH, HEIGHT), say=_),
         cells=trace.field("weights").numel(),
         title=title,
-        note=stages.shape(trace, "weights"),
+        note=stages.shape(trace, "weights", one_head=True),
         height=HEIGHT,
         group=f"length_{name}",
         twins=False,
     )
-    words = [said or wanted.mask.sentence(_)]
+    words = [said or wanted.mask.sentence(_, cross=wanted.mode == "cross")]
     if blind:
         words.append(_("Queries with nothing left to see: {count}.").format(count=blind))
     panel.statement(f"mask_lab_length_words_{name}", "", " ".join(words))

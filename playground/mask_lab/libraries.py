@@ -38,11 +38,11 @@ def draw(experiment: Experiment, trace: AttentionTrace) -> None:
     found = snippets(experiment.effective_mask(), queries, keys, heads=heads)
     one = found[LIBRARIES.index(library)]
     st.markdown(f"{_(one.title)}  \n**{_(one.polarity)}**")
-    picture, code = st.columns([1, 1.6])
+    picture, code = st.columns([1, 2])
     with picture:
         _tensor(one, trace)
     with code:
-        st.code(one.code, language="python", height=420)
+        st.code(one.code, language="python", wrap_lines=True)
 
 
 def _tensor(one: Snippet, trace: AttentionTrace) -> None:
@@ -65,14 +65,14 @@ def _tensor(one: Snippet, trace: AttentionTrace) -> None:
             rows_are="query" if len(rows) == len(trace.tokens) else "feature",
             cols_are="key",
             dims=("query", "key"),
-            box=(320, 360),
+            box=(270, 290),
             scale=1.0,
             legend=False,
             say=_,
         ),
         cells=values.size,
         title=one.variable,
-        height=380,
+        height=310,
         group="tensor",
         twins=False,
     )

@@ -61,12 +61,13 @@ def _heads(effect: MaskEffect) -> None:
         total=rows[-1],
         more=_("Show all heads"),
     )
+    error = summarise(effect).conservation_error
     st.caption(
         _(
             "Means over the rows. What the forbidden cells held goes to those that remain: in every row that has "
-            "anything left, removed and redistributed agree to {error}. An emptied row loses all and gains nothing. "
+            "anything left, removed and redistributed agree {error}. An emptied row loses all and gains nothing. "
             "How far a vector moved is the length of its change."
-        ).format(error=f"{summarise(effect).conservation_error:.0e}")
+        ).format(error=_("to {number}").format(number=f"{error:.0e}".replace("-", "−")) if error else _("exactly"))
     )
 
 
@@ -99,7 +100,8 @@ def _rows(effect: MaskEffect, head: int) -> None:
 def _one_row(effect: MaskEffect, head: int, after: AttentionTrace) -> None:
     """One query, key by key: what remains grows by one and the same factor."""
     tokens = effect.tokens
-    state.page_setting("mask_lab_query", 0, state.whole(0, 100_000))  # counted from 1, as heads are; 0: what lost most
+    # Counted from 1, as heads are; 0: what lost most.
+    state.page_setting("mask_lab_query", 0, state.whole(0, len(tokens)))
     st.session_state["mask_lab_query"] = min(st.session_state["mask_lab_query"], len(tokens))
     chosen = st.selectbox(
         _("Where it went, for the query"),

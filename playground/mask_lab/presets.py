@@ -10,6 +10,7 @@ import streamlit as st
 
 from attention_core import masks
 from attention_core.masks import Mask
+from playground import state
 from playground.i18n import _
 from playground.mask_lab import changes
 
@@ -127,22 +128,28 @@ def presets() -> dict[str, Preset]:
 def draw(queries: int, keys: int) -> None:
     """Choose a preset and its parameters, and put it on the grid, alone or combined with what is there."""
     found = presets()
+    if "mask_lab_kind" not in st.session_state:  # what is chosen here is not on the grid yet: at first both agree
+        st.session_state["mask_lab_kind"] = "full" if state.experiment().mask == masks.Full() else None
     kind = st.pills(
         _("Start from"),
         list(found),
         key="mask_lab_kind",
         format_func=lambda name: found[name].label,
-        default="causal",
         required=True,
         label_visibility="collapsed",
     )
+    with st.container():  # a place that stays, see frame.header
+        if kind is not None:
+            _form(kind, found[kind], queries, keys)
+
+
+def _form(kind: str, preset: Preset, queries: int, keys: int) -> None:
+    """The parameters of a preset, and what can be done with it."""
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom", key="mask_lab_preset"):
-        answers = [
-            _ask(f"mask_lab_{kind}_{index}", field, queries, keys) for index, field in enumerate(found[kind].fields)
-        ]
+        answers = [_ask(f"mask_lab_{kind}_{index}", field, queries, keys) for index, field in enumerate(preset.fields)]
         mask, problem = None, ""
         try:
-            mask = found[kind].make(max(queries, keys), *answers)
+            mask = preset.make(max(queries, keys), *answers)
         except ValueError as wrong:
             problem = str(wrong)
         tools = {
@@ -161,9 +168,8 @@ def draw(queries: int, keys: int) -> None:
                 type="primary" if how == "use" else "secondary",
                 help=words,
             )
-    with st.container():  # a place that stays, see frame.header
-        if problem:
-            st.caption(problem.replace("$", "\\$"))
+    if problem:
+        st.caption(problem.replace("$", "\\$"))
 
 
 def _ask(key: str, field: Number | Numbers | Choice, queries: int, keys: int) -> Value:

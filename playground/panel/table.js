@@ -46,7 +46,9 @@ function row(tag, cells) {
   const line = document.createElement("tr");
   for (const words of cells) {
     const cell = document.createElement(tag);
-    cell.textContent = words; // a label may be a token: never markup
+    const name = document.createElement("span"); // what keeps a row's name from being squeezed, see panel.css
+    name.textContent = words; // a label may be a token: never markup
+    cell.appendChild(name);
     cell.dir = "auto";
     line.appendChild(cell);
   }

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from attention_core.experiment import Experiment
-from playground.compare import FIELDS
+from playground.view import STAGES
 from tests.ui.reading import alerts, expected, good, healthy, open_app, panel, panels, same
 
 A = Experiment("one two three four five", num_heads=2, d_model=12)
@@ -41,7 +41,7 @@ def test_a_stays_and_b_moves(app: AppTest) -> None:
     same(panel(app, "compare_difference").blocks, after - before, "B - A")
 
 
-@pytest.mark.parametrize("field", FIELDS)
+@pytest.mark.parametrize("field", STAGES)
 def test_any_stage_on_one_scale(app: AppTest, field: str) -> None:
     app.number_input(key="c_seed").set_value(7).run()
     app.selectbox(key="compare_stage").set_value(field).run()
