@@ -121,19 +121,21 @@ def head_choice(trace: AttentionTrace) -> int | None:
     count = trace.shape("weights")[1]
     seen = state.view()
     with st.container(horizontal=True, vertical_alignment="center"):
-        options = [None, *range(count)]
-        if st.session_state.get("head_choice") not in options:
-            st.session_state["head_choice"] = None
-        if seen.head is not None and seen.head < count and "head_choice_set" not in st.session_state:
-            st.session_state["head_choice"] = seen.head
-        st.session_state["head_choice_set"] = True
-        head: int | None = st.segmented_control(
+        # Counted from 1; 0 is all of them, and lit like the others: None would be "nothing chosen".
+        # The view may have been changed by others: a link, a step back, an example.
+        if "head_choice" not in st.session_state or st.session_state.get("head_shown") != seen.head:
+            st.session_state["head_choice"] = 0 if seen.head is None else seen.head + 1
+        if st.session_state["head_choice"] not in range(count + 1):
+            st.session_state["head_choice"] = 0
+        chosen = st.segmented_control(
             _("Heads shown"),
-            options,
+            range(count + 1),
             key="head_choice",
-            format_func=lambda value: _("All heads") if value is None else str(value + 1),
+            format_func=lambda number: str(number) if number else _("All heads"),
+            required=True,
             label_visibility="collapsed",
         )
+        head = st.session_state["head_shown"] = chosen - 1 if chosen else None
         state.change_view(head=head)
         if seen.pinned is None:
             st.button(

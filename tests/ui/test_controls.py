@@ -261,7 +261,7 @@ def test_a_new_draw_changes_the_seed_alone(app: AppTest) -> None:
 
 
 def test_one_head_at_a_time(app: AppTest) -> None:
-    app.button_group(key="head_choice").set_value(1).run()
+    app.button_group(key="head_choice").set_value(2).run()
     healthy(app)
     trace = START.run()
     for key, message in panels(app).items():
@@ -284,7 +284,7 @@ def test_one_head_at_a_time(app: AppTest) -> None:
 
 
 def test_a_head_that_is_gone_gives_way_to_all(app: AppTest) -> None:
-    app.button_group(key="head_choice").set_value(1).run()
+    app.button_group(key="head_choice").set_value(2).run()
     app.select_slider(key="c_heads").set_value(1).run()
     shows(app, replace(START, num_heads=1))
     assert panel(app, "hero").heads == [0]
@@ -377,3 +377,13 @@ def test_a_narrow_screen_gets_fewer_columns(app: AppTest) -> None:
     tell(app, "hero", state={"narrow": True})
     assert panel(app, "hero").meta["width"] <= min(wide, 350)
     same(panel(app, "hero").blocks, expected(START.run(), "weights"))
+
+
+def test_all_heads_is_a_choice_that_is_lit_and_an_example_goes_back_to_it(app: AppTest) -> None:
+    choice = app.button_group(key="head_choice")
+    assert choice.value == 0 and choice.options[0] == "All heads"
+    choice.set_value(2).run()
+    app.button(key="article_self").click().run()
+    healthy(app)
+    assert app.button_group(key="head_choice").value == 0 and "head" not in app.query_params
+    assert panel(app, "hero").heads == list(range(good(app).num_heads))
