@@ -12,7 +12,7 @@ from attention_core.derivation import derive
 from attention_core.lessons import article
 from attention_viz.lessons.article import dictionary_picture, map_picture, matrices_picture, written
 from playground import lesson as lesson_frame
-from playground import panel
+from playground import panel, told
 from playground.i18n import _
 from playground.lesson_parts import choice, decimal, draw, number, slider
 from playground.panel import Cell
@@ -92,7 +92,7 @@ lesson = lesson_frame.begin("article", only=())
 narrow = bool(st.session_state.get("narrow"))
 order = choice("article_order", "own", tuple(article.SENTENCES))
 control = {"label_visibility": "collapsed", "required": True, "format_func": article.SENTENCES.get}
-st.segmented_control(_("Sentence"), list(article.SENTENCES), key="article_order", **control)
+told.segmented_control(_("Sentence"), list(article.SENTENCES), key="article_order", **control)
 lesson.section("order")
 words = article.SENTENCES[order].split()
 row, asked = number("article_row", 2, 0, len(words) - 1), number("article_key", 1, 0, len(words) - 1)

@@ -10,7 +10,7 @@ from attention_viz import heatmap_spec, signed_scale
 from attention_viz.labels import visible
 from attention_viz.lessons.alignment import alignment_spec
 from attention_viz.lessons.cross import difference_picture, sides_spec
-from playground import compute, frame, panel, stages, state
+from playground import compute, frame, panel, stages, state, told
 from playground import lesson as lesson_frame
 from playground.i18n import _
 from playground.lesson_parts import choice, decimal, draw, number, slider
@@ -26,7 +26,7 @@ def source_sentence(experiment: Experiment) -> Experiment:
     """The experiment as cross-attention to the source that is typed; to the last one that could be read."""
     given = experiment.source_text if experiment.mode == "cross" and experiment.source_text else SOURCE
     state.page_setting("cross_source", given, lambda text: text[:20_000])
-    typed = st.text_input(_("Source sentence (gives keys and values)"), key="cross_source", live="250ms")
+    typed = told.text_input(_("Source sentence (gives keys and values)"), key="cross_source", live="250ms")
     said = st.container()  # a place that stays, see frame.header
     try:
         wanted = cross.setting(experiment, typed)
@@ -123,7 +123,7 @@ head = None if chosen == ALL else int(chosen) - 1
 query = number("cross_query", 0, 0, queries) - 1
 
 lesson.section("alignment")
-st.segmented_control(
+told.segmented_control(
     _("Head"), heads, key="cross_head", required=True, format_func=lambda h: _("Mean of all") if h == ALL else h
 )
 lesson.cover(trace, about=(full, head), head=head or 0, row=query if query >= 0 else None)

@@ -12,7 +12,7 @@ from attention_viz import lines_spec
 from attention_viz.labels import visible
 from attention_viz.lessons.encoder import alike_picture, depth_spec, dropout_pictures, stage_words, token_pictures
 from playground import lesson as lesson_frame
-from playground import panel, predict, state
+from playground import panel, predict, state, told
 from playground.i18n import _
 from playground.lesson_parts import choice, draw, number, slider
 
@@ -40,9 +40,9 @@ with st.container():  # a place that stays, see frame.header
 with st.container(horizontal=True, gap="large", vertical_alignment="bottom"):
     norms = {"pre": _("Before each part"), "post": _("Behind each sum")}
     more = {"format_func": norms.get, "required": True}
-    norm = pick(st.segmented_control, "encoder_norm", _("Layer norm"), norms, "pre", **more)
+    norm = pick(told.segmented_control, "encoder_norm", _("Layer norm"), norms, "pre", **more)
     state.page_setting("encoder_residual", True, state.option_of((True, False)))
-    residual = st.toggle(_("Residual connections"), key="encoder_residual")
+    residual = told.toggle(_("Residual connections"), key="encoder_residual")
 lesson.section(norm if residual else f"{norm}_bare")
 every = encoder.passes(chosen, norm)
 passes = every["whole" if residual else "no_residual"]
@@ -51,7 +51,7 @@ with st.container(horizontal=True, gap="large"):
     at = slider("encoder_block", _("Block"), 1, 1, encoder.DEPTH)
     number("encoder_token", len(tokens) // 2, 0, len(tokens) - 1)
     named = [f"{place} · {word}" for place, word in enumerate(tokens)]
-    token = st.selectbox(_("Token"), range(len(tokens)), key="encoder_token", format_func=named.__getitem__)
+    token = told.selectbox(_("Token"), range(len(tokens)), key="encoder_token", format_func=named.__getitem__)
 one = passes[at - 1]
 pictures = {picture.name: picture for picture in token_pictures(one, norm, token, tokens, narrow=narrow, say=_)}
 lesson.section("token", block=at, width=width, root=f"{math.sqrt(width):.3g}")
@@ -87,7 +87,7 @@ after = int(st.session_state["encoder_after"])
 apart = {name: encoder.distance_to_mean(encoder.after(every[name], after)) for name in ("whole", "no_residual")}
 lesson.section("collapse", blocks=after, whole=f"{apart['whole']:.2g}", bare=f"{apart['no_residual']:.2g}")
 measures = {"distance": _("Distance to the mean token"), "cosine": _("Smallest cosine of two tokens")}
-control, more = st.segmented_control, {"format_func": measures.get, "required": True}
+control, more = told.segmented_control, {"format_func": measures.get, "required": True}
 measure = pick(control, "encoder_measure", _("Measure"), measures, "distance", label_visibility="collapsed", **more)
 parts = dict(
     zip(PARTS, (_("the whole block"), _("no feed-forward"), _("no residuals"), _("attention alone")), strict=True)
@@ -111,8 +111,8 @@ for column, name in zip(st.columns(2), ("whole", "no_residual"), strict=True):
 
 lesson.section("dropout")
 with st.container(horizontal=True, gap="large"):
-    p = float(pick(st.select_slider, "encoder_p", _("Probability p"), PROBABILITIES, "0.3"))
-    count = int(pick(st.select_slider, "encoder_count", _("Draws in the mean"), COUNTS, "8"))
+    p = float(pick(told.select_slider, "encoder_p", _("Probability p"), PROBABILITIES, "0.3"))
+    count = int(pick(told.select_slider, "encoder_count", _("Draws in the mean"), COUNTS, "8"))
     head = slider("encoder_head", _("Head"), 1, 1, chosen.num_heads) - 1
 draws = encoder.draws(chosen, norm, head, p)
 for picture in () if covered else dropout_pictures(draws, count, p, tokens, narrow=narrow, say=_):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from playground import compute, controls, frame, stages, state
+from playground import compute, controls, frame, stages, state, told
 from playground.i18n import _, language
 from playground.mask_lab import (
     application,
@@ -68,7 +68,7 @@ titles = {
 }
 st.markdown(f"## {_('More about this mask')}")
 state.page_setting("mask_lab_section", "applied", state.one_of(titles))
-section = st.segmented_control(
+section = told.segmented_control(
     _("More about this mask"),
     list(titles),
     key="mask_lab_section",

@@ -8,7 +8,7 @@ from attention_core.lessons import position, rotation, waves
 from attention_viz.lessons import schemes
 from attention_viz.lessons.position import patches_picture, places_spec, products_picture, shuffle_pictures, turn_spec
 from playground import lesson as lesson_frame
-from playground import panel, state
+from playground import panel, state, told
 from playground.i18n import _
 from playground.lesson_parts import amount, choice, decimal, draw, draw_all, number, slider
 from playground.panel import Cell
@@ -98,7 +98,7 @@ with st.container():  # a place that stays, see frame.header
         st.caption(_("This page uses the first {count} tokens.").format(count=position.MOST))
 st.button(_("Shuffle again"), on_click=again)
 shuffled("none", _("Without positions"))
-st.segmented_control(
+told.segmented_control(
     _("With positions"), position.SCHEMES, key="position_scheme", format_func=TITLES.get, required=True
 )
 shuffled(scheme, TITLES[scheme])
@@ -119,7 +119,7 @@ lesson.section(scheme, numbers=f"{learned:,}", length=length, longest=longest, l
 if scheme in ("sinusoidal", "learned", "t5"):
     length = slider("position_length", _("Positions"), 32, 4, 128)
 if scheme == "t5":
-    st.toggle(_("Both directions, as in an encoder"), key="position_both")
+    told.toggle(_("Both directions, as in an encoder"), key="position_both")
 if scheme == "rope":
     rope()
 else:
@@ -130,7 +130,7 @@ with st.container(horizontal=True):
     side = slider("position_side", _("Patches on a side"), 12, 2, 20)
     width = slider("position_width", _("Width of a position"), 32, 4, 128, step=4)
     base = int(choice("position_base", "100", BASES))
-    st.select_slider(_("Base of the wavelengths"), BASES, key="position_base")
+    told.select_slider(_("Base of the wavelengths"), BASES, key="position_base")
 row, col = (number(f"position_{name}", 4, 0, side - 1) for name in ("row", "column"))
 alike = waves.patch_likeness(side, side, width, row, col, base)
 chosen = Cell("position_patches", 2, row, col)

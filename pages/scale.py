@@ -10,7 +10,7 @@ import streamlit as st
 from attention_core.lessons import scale
 from attention_viz import signed_scale
 from attention_viz.lessons.scale import cloud_spec, marked_spec
-from playground import compute, panel, stages, state
+from playground import compute, panel, stages, state, told
 from playground import lesson as lesson_frame
 from playground.i18n import _
 
@@ -21,7 +21,7 @@ def chosen(name: str, options: tuple[float, ...], default: float, label: str, **
     """A slider over `options` whose value belongs into the link."""
 
     state.page_setting(name, default, state.option_of(options))
-    return st.select_slider(label, options, key=name, **more)
+    return told.select_slider(label, options, key=name, **more)
 
 
 lesson = lesson_frame.begin("scale", only={"text", "mode", "source_text", "seed"})

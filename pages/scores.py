@@ -9,7 +9,7 @@ import streamlit as st
 from attention_core.lessons import scores
 from attention_viz import lines_spec
 from attention_viz.lessons.scale import marked_spec
-from playground import compute, panel, stages, state
+from playground import compute, panel, stages, state, told
 from playground import lesson as lesson_frame
 from playground.i18n import _
 from playground.settings import limits
@@ -42,12 +42,12 @@ def choose(heads: int) -> tuple[int, float, bool]:
     state.page_setting("scores_colours", "own", state.one_of(("own", "one")))
     words = {"own": _("one a score"), "one": _("one for all")}
     with left:
-        head = st.selectbox(_("Head"), range(1, heads + 1), key="scores_head")
+        head = told.selectbox(_("Head"), range(1, heads + 1), key="scores_head")
     with middle:
         label = _("Length of every query and key")
-        length = st.select_slider(label, LENGTHS, key="scores_length", format_func=lambda times: f"× {times:g}")
+        length = told.select_slider(label, LENGTHS, key="scores_length", format_func=lambda times: f"× {times:g}")
     with right:
-        one = st.segmented_control(
+        one = told.segmented_control(
             _("Colour scale of the scores"), words, key="scores_colours", format_func=words.get, required=True
         )
     return head - 1, length, one == "one"

@@ -6,7 +6,7 @@ import streamlit as st
 
 from attention_core.trace import AttentionTrace
 from attention_viz import signed_scale
-from playground import compute, stages, state
+from playground import compute, stages, state, told
 from playground.i18n import _
 from playground.view import STAGES
 
@@ -22,7 +22,7 @@ def section(trace: AttentionTrace) -> None:
 def _three_panels(before: AttentionTrace, trace: AttentionTrace) -> None:
     with st.container(border=True, key="compare"):
         st.session_state.setdefault("compare_stage", state.view().stage)
-        field = st.selectbox(
+        field = told.selectbox(
             _("A, B and their difference"),
             STAGES,
             key="compare_stage",

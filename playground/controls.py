@@ -17,7 +17,7 @@ from attention_core.masks import Full, Not
 from attention_core.positions import POSITIONS
 from attention_core.presets import PRESETS, preset
 from attention_core.tokens import TOKENIZERS
-from playground import state, teacher, widgets
+from playground import state, teacher, told, widgets
 from playground.i18n import _
 from playground.mask_choice import CUSTOM, KINDS
 from playground.settings import limits
@@ -92,15 +92,16 @@ def sidebar(only: Collection[str] | None = None, place: DeltaGenerator | None = 
         with desk.group(_("Position and score"), "position", "score", "temperature"):
             desk.choose("position", _("Position"), list(POSITIONS))
             desk.choose("score", _("Score"), ["scaled_dot", "dot", "additive", "bilinear", "cosine"])
-            desk.draw("temperature", st.slider, _("Temperature"), *widgets.ends("temperature", 0.1, 5.0), step=0.1)
+            desk.draw("temperature", told.slider, _("Temperature"), *widgets.ends("temperature", 0.1, 5.0), step=0.1)
         with desk.group(_("Tokens and embedding"), "tokenizer", "embedding"):
             desk.choose("tokenizer", _("Tokenizer"), list(TOKENIZERS))
             desk.choose("embedding", _("Embedding"), list(EMBEDDINGS))
         with desk.group(_("Seed, dropout, bias"), "seed", "dropout", "bias", "out_proj"):
-            desk.draw("seed", st.number_input, _("Seed"), *widgets.ends("seed", 0, 2**31 - 1), step=1)
-            desk.draw("dropout", st.slider, _("Dropout on the weights"), *widgets.ends("dropout", 0.0, 0.9), step=0.05)
-            desk.draw("bias", st.checkbox, _("Biases"))
-            desk.draw("out_proj", st.checkbox, _("Output projection"))
+            desk.draw("seed", told.number_input, _("Seed"), *widgets.ends("seed", 0, 2**31 - 1), step=1)
+            ends = widgets.ends("dropout", 0.0, 0.9)
+            desk.draw("dropout", told.slider, _("Dropout on the weights"), *ends, step=0.05)
+            desk.draw("bias", told.checkbox, _("Biases"))
+            desk.draw("out_proj", told.checkbox, _("Output projection"))
         if desk.shows("seed"):
             st.button(
                 _("New random draw"),
@@ -143,13 +144,13 @@ class Desk:
 
     def choose(self, field: str, label: str, options: Any) -> Any:
         """One value of several."""
-        return self.draw(field, st.selectbox, label, options, format_func=lambda value: self._labels[value])
+        return self.draw(field, told.selectbox, label, options, format_func=lambda value: self._labels[value])
 
     def presets(self) -> None:
         """The worked examples, and the article's three at one click each."""
         if not self.shows("preset"):
             return
-        st.selectbox(
+        told.selectbox(
             _("Start from an example"),
             [preset.id for preset in PRESETS],
             index=None,
@@ -172,10 +173,10 @@ class Desk:
 
     def sentence(self) -> None:
         """The text, the mode, and in cross mode the source text."""
-        self.draw("text", st.text_input, _("Sentence"), live="250ms")
+        self.draw("text", told.text_input, _("Sentence"), live="250ms")
         mode = self.draw(
             "mode",
-            st.segmented_control,
+            told.segmented_control,
             _("Attention"),
             ["self", "causal", "cross"],
             format_func=lambda value: self._labels[value],
@@ -187,11 +188,11 @@ class Desk:
             ),
         )
         if mode == "cross":
-            self.draw("source_text", st.text_input, _("Source sentence (gives keys and values)"), live="250ms")
+            self.draw("source_text", told.text_input, _("Source sentence (gives keys and values)"), live="250ms")
 
     def heads(self) -> None:
         """How many heads, what their weights are, and what they may look at."""
-        self.draw("num_heads", st.select_slider, _("Heads"), _heads())
+        self.draw("num_heads", told.select_slider, _("Heads"), _heads())
         self.choose("weights", _("Weights of the heads"), ["hand_built", "random", "article"])
         if self.shows("mask"):
             self._fields["mask"] = _mask(self.locked("mask"))
@@ -199,17 +200,17 @@ class Desk:
     def widths(self) -> None:
         """d_model; d_k and d_v where they are unlocked; heads that share keys and values."""
         most = limits()
-        self.draw("d_model", st.number_input, _("d_model, the width of a token"), 1, most.max_d_model, step=1)
+        self.draw("d_model", told.number_input, _("d_model, the width of a token"), 1, most.max_d_model, step=1)
         if self.shows("d_k"):
-            unlock = st.checkbox(
+            unlock = told.checkbox(
                 _("Choose d_k and d_v freely"),
                 key=widgets.key("unlock"),
                 disabled=self.locked("d_k"),
                 help=_("Otherwise both are d_model divided by the heads."),
             )
             if unlock:
-                self.draw("d_k", st.number_input, _("d_k, the width of a query and a key"), 1, most.max_d_k, step=1)
-                self.draw("d_v", st.number_input, _("d_v, the width of a value"), 1, most.max_d_v, step=1)
+                self.draw("d_k", told.number_input, _("d_k, the width of a query and a key"), 1, most.max_d_k, step=1)
+                self.draw("d_v", told.number_input, _("d_v, the width of a value"), 1, most.max_d_v, step=1)
             else:
                 self._fields["d_k"] = self._fields["d_v"] = None
         heads = self._fields["num_heads"]
@@ -223,7 +224,7 @@ class Desk:
                 st.session_state[widgets.key("kv")] = heads
             kv = self.draw(
                 "num_kv_heads",
-                st.select_slider,
+                told.select_slider,
                 _("Heads for keys and values"),
                 groups,
                 help=_("Fewer: several query heads share them."),
@@ -248,7 +249,7 @@ def _custom_label(mask: Any) -> str:
 def _mask(locked: bool) -> Any:
     kinds = [*KINDS, *([CUSTOM] if st.session_state.get("custom_mask") is not None else [])]
     custom = st.session_state.get("custom_mask")
-    kind = st.selectbox(
+    kind = told.selectbox(
         _("Mask"),
         kinds,
         key=widgets.key("mask"),
@@ -264,7 +265,7 @@ def _mask(locked: bool) -> Any:
         key = widgets.key(f"mask_{kind}_{index}")
         st.session_state.setdefault(key, number.start)
         values.append(
-            st.number_input(
+            told.number_input(
                 _(number.label),
                 number.least,
                 number.most,

@@ -9,7 +9,7 @@ import streamlit as st
 from attention_core.experiment import Experiment
 from attention_core.trace import AttentionTrace
 from attention_viz.labels import visible
-from playground import downloads, panel, state, teacher
+from playground import downloads, panel, state, teacher, told
 from playground.i18n import _
 
 ALERTS = 3  # that are said large; of more, the others stand small under them
@@ -127,7 +127,7 @@ def head_choice(trace: AttentionTrace) -> int | None:
             st.session_state["head_choice"] = 0 if seen.head is None else seen.head + 1
         if st.session_state["head_choice"] not in range(count + 1):
             st.session_state["head_choice"] = 0
-        chosen = st.segmented_control(
+        chosen = told.segmented_control(
             _("Heads shown"),
             range(count + 1),
             key="head_choice",

@@ -8,7 +8,7 @@ from typing import Any
 import streamlit as st
 
 from attention_viz.lessons.picture import Picture
-from playground import panel, state
+from playground import panel, state, told
 
 
 def number(name: str, default: int, least: int, most: int) -> int:
@@ -25,7 +25,7 @@ def slider(name: str, label: str, default: int, least: int, most: int, *, step: 
         return value
     if (value - least) % step:
         st.session_state[name] = value - (value - least) % step
-    return int(st.slider(label, least, most, step=step, key=name, **more))
+    return int(told.slider(label, least, most, step=step, key=name, **more))
 
 
 def choice(name: str, default: str, allowed: Sequence[str]) -> str:

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from attention_core.trace import AttentionTrace
 from attention_viz.labels import visible
-from playground import panel, state, teacher
+from playground import panel, state, teacher, told
 from playground.i18n import _
 
 REMEMBERED = 100  # guesses of one visit
@@ -85,7 +85,7 @@ def _ask(key: str, shown: Map, head: int, row: int, asked: Any) -> None:
         words = _("Where will “{token}” look most? Guess first.").format(token=visible(shown.tokens[row]))
         panel.statement(f"{key}_question", words, _in_head(shown, head, row))
         options = [f"{place} · {visible(token)}" for place, token in enumerate(shown.source_tokens)]
-        guess = st.selectbox(
+        guess = told.selectbox(
             _("Your guess"),
             range(len(options)),
             index=None,

@@ -128,3 +128,21 @@ def test_the_scripts_use_public_names_only(path: Path) -> None:
         if any(part.startswith("_") and part not in ("_", "__future__") for part in module.split("."))
     }
     assert not private
+
+
+WIDGETS = {
+    "checkbox", "number_input", "pills", "segmented_control", "select_slider", "selectbox", "slider", "text_area",
+    "text_input", "toggle",
+}  # fmt: skip
+DRAWING = sorted({*PAGES, *(ROOT / "playground").rglob("*.py")} - {ROOT / "playground" / "told.py"})
+
+
+@pytest.mark.parametrize("path", DRAWING, ids=name_of)
+def test_widgets_are_those_that_tell_their_value(path: Path) -> None:
+    """Of `playground.told`: Streamlit's own lose a link's value in a browser that is slow to load them."""
+    used = {
+        node.attr
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Attribute) and not (isinstance(node.value, ast.Name) and node.value.id == "told")
+    }
+    assert used & WIDGETS == set()

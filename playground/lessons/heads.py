@@ -18,7 +18,7 @@ from attention_viz import lines_spec, matrix_spec
 from attention_viz.labels import visible
 from attention_viz.lessons.heads import parts_spec
 from attention_viz.panel import head_name
-from playground import compute, panel, stages, state
+from playground import compute, panel, stages, state, told
 from playground.i18n import _
 from playground.settings import limits
 
@@ -44,7 +44,7 @@ def choose(name: str, options: Any, default: Any, label: str, words: Any = str) 
     state.page_setting(name, default, state.option_of(options))
     if st.session_state[name] not in options:
         st.session_state[name] = default
-    return st.segmented_control(label, options, key=name, format_func=words, required=True)
+    return told.segmented_control(label, options, key=name, format_func=words, required=True)
 
 
 def many(count: int) -> str:
@@ -134,7 +134,7 @@ def off(trace: AttentionTrace) -> None:
     _by_token("heads_one_by_one", moved.numpy(), trace, _("Movement of the output, one head off"), 1.0)
     state.page_setting("heads_off", [0], lambda text: _heads_of(text, len(names)))
     st.session_state["heads_off"] = [head for head in st.session_state["heads_off"] if head < len(names)]
-    chosen = st.pills(
+    chosen = told.pills(
         _("Heads switched off"),
         range(len(names)),
         selection_mode="multi",
@@ -193,7 +193,7 @@ def drop(trace: AttentionTrace, seed: int) -> None:
     """Draws of whole-head dropout, and how their mean comes back to the output."""
     count = trace.shape("weights")[1]
     state.page_setting("heads_p", 0.25, _probability)
-    p = st.slider(_("p, the probability that a head is dropped"), 0.0, 0.9, step=0.05, key="heads_p")
+    p = told.slider(_("p, the probability that a head is dropped"), 0.0, 0.9, step=0.05, key="heads_p")
     gates = heads.draw_gates(count, p, DRAWS, seed)
     left, right = st.columns(2, gap="medium")
     with left:

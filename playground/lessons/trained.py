@@ -12,7 +12,7 @@ from attention_core.trace import AttentionTrace
 from attention_core.trained import Answer, Change
 from attention_viz import signed_scale
 from attention_viz.lessons.alignment import alignment_spec
-from playground import inspector, panel, stages, state
+from playground import inspector, panel, stages, state, told
 from playground.i18n import _, language
 from playground.lesson_parts import decimal
 from playground.lessons import trained_downloads, trained_patch, trained_patch_desk
@@ -79,7 +79,7 @@ def pictures(setting: Setting, found: Answer, head: int) -> None:
             out = _("This head is taken out. Its queries and keys still give these weights, but what it hands on is 0.")
             panel.statement("trained_out", out, alert=True)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.toggle(_("Set weights by hand: paint on the map where a word looks"), key="trained_by_hand")
+        told.toggle(_("Set weights by hand: paint on the map where a word looks"), key="trained_by_hand")
         trained_downloads.menu(setting)
     field = "weights" if shown is trace else "dropped_weights"
     left, right = st.columns([1.62, 1], gap="medium")

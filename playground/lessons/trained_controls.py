@@ -8,7 +8,7 @@ from attention_core.trained import Answer, Change, task
 from attention_core.trained.patch_text import format_patches
 from attention_core.trained.vocabulary import UnknownWords
 from attention_viz.labels import visible
-from playground import panel, state
+from playground import panel, state, told
 from playground.i18n import _
 from playground.lesson_parts import choice, number
 from playground.lessons import trained_models as models
@@ -21,7 +21,7 @@ def choose_model() -> str:
     known = models.models()
     choice("trained_model", known[0], known)
     return str(
-        st.segmented_control(
+        told.segmented_control(
             _("Model"), known, key="trained_model", required=True, format_func=models.title, on_change=_start_anew
         )
     )
@@ -50,7 +50,8 @@ def choose_text(model: str) -> str:
     first = task(model).inputs[0]
     state.page_setting("trained_text", first, lambda text: text[:LONGEST])
     left, right = st.columns([3, 1], vertical_alignment="bottom")
-    typed = left.text_input(_("Your text"), key="trained_text", max_chars=LONGEST)
+    with left:
+        typed = told.text_input(_("Your text"), key="trained_text", max_chars=LONGEST)
     with right, st.popover(_("Examples"), width="stretch"):
         for place, example in enumerate(task(model).inputs):
             st.button(example, key=f"trained_example_{place}", on_click=_take, args=(example,), type="tertiary")
@@ -91,7 +92,7 @@ def choose_change(model: str, text: str) -> Change:
     state.page_setting("trained_temperature", 1.0, temperature_of)
     with st.sidebar:
         st.markdown(f"**{_('Change the model')}**")
-        st.pills(
+        told.pills(
             _("Heads that work: click one to take it out"),
             everything,
             key="trained_working",
@@ -101,7 +102,7 @@ def choose_change(model: str, text: str) -> Change:
             args=(model,),
         )
         chosen = {layer: _choose_mask(model, layer) for layer in dict(everything)}
-        st.slider(
+        told.slider(
             _("Temperature of all heads (1: as it was trained)"), *TEMPERATURES, step=0.1, key="trained_temperature"
         )
         made = trained_patch.patches(model, text)
@@ -120,7 +121,7 @@ def _choose_mask(model: str, layer: str) -> str:
         st.session_state[key] = old
     choice(key, models.OWN, options)
     mask = str(
-        st.selectbox(
+        told.selectbox(
             models.mask_label(layer), options, key=key, format_func=lambda name: models.mask_title(name, layer)
         )
     )
@@ -146,13 +147,13 @@ def choose_layer(model: str, found: Answer) -> tuple[str, int]:
     watched, head = task(model).watched
     choice("trained_layer", watched, layers)
     layer = str(
-        st.segmented_control(_("Layer"), layers, key="trained_layer", required=True, format_func=models.layer_title)
+        told.segmented_control(_("Layer"), layers, key="trained_layer", required=True, format_func=models.layer_title)
     )
     count = found.traces[layer].shape("weights")[1]
     if count == 1:
         return layer, 0
     shown = number("trained_head", 1, 1, count)
     shown = int(
-        st.segmented_control(_("Head"), list(range(1, count + 1)), key="trained_head", required=True) or head + 1
+        told.segmented_control(_("Head"), list(range(1, count + 1)), key="trained_head", required=True) or head + 1
     )
     return layer, shown - 1

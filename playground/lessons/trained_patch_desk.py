@@ -11,7 +11,7 @@ from attention_core.trace import AttentionTrace
 from attention_core.trained import PATTERNS, Answer, Patch
 from attention_core.trained.patch_edit import set_cell, set_row
 from attention_viz.labels import visible
-from playground import panel
+from playground import panel, told
 from playground.i18n import _
 from playground.lessons import trained_models as models
 from playground.lessons import trained_patch
@@ -66,7 +66,7 @@ def _rules(layer: str) -> dict[str, str]:
 def _whole_head(patch: Patch) -> None:
     names = _rules(patch.layer)
     st.session_state["patch_rule"] = patch.pattern
-    st.selectbox(
+    told.selectbox(
         _("Every word looks at"),
         ("", *PATTERNS),
         key="patch_rule",
@@ -88,9 +88,9 @@ def _row(trace: AttentionTrace, target: Target) -> None:
         st.session_state[name] = min(st.session_state[name], most - 1)
     left, right = st.columns(2)
     with left:
-        row = st.selectbox(_("The word"), range(queries), key="patch_row", format_func=_named(trace.tokens))
+        row = told.selectbox(_("The word"), range(queries), key="patch_row", format_func=_named(trace.tokens))
     with right:
-        key = st.selectbox(_("looks at"), range(keys), key="patch_key", format_func=_named(trace.source_tokens))
+        key = told.selectbox(_("looks at"), range(keys), key="patch_key", format_func=_named(trace.source_tokens))
     may = target.allowed[row]
     places = {"uniform": None, "previous": max(row - 1, 0), "same": row, "key": key}
     writes = target.layer == "decoder1"
@@ -109,7 +109,7 @@ def _row(trace: AttentionTrace, target: Target) -> None:
         now = round(target.weights[row][key], 4)
         if st.session_state.get("patch_shown") != (row, key, now):
             st.session_state["patch_shown"], st.session_state["patch_weight"] = (row, key, now), now
-        st.number_input(_("Its weight"), 0.0, 1.0, step=0.05, format="%.4f", key="patch_weight", width=140)
+        told.number_input(_("Its weight"), 0.0, 1.0, step=0.05, format="%.4f", key="patch_weight", width=140)
         st.button(_("Set the weight"), key="patch_set", on_click=_take_number, args=(row, key), disabled=not may[key])
     problem = st.session_state.pop("patch_wrong", "")
     if problem:

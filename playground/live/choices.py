@@ -7,7 +7,7 @@ from typing import Any
 import streamlit as st
 
 from attention_core.trained.plan import LARGEST_SEED, LIVE, Plan
-from playground import state
+from playground import state, told
 from playground.i18n import _
 from playground.lesson_parts import choice
 from playground.lessons import trained_models as models
@@ -28,18 +28,16 @@ def choose_plan() -> tuple[Plan, str]:
     state.page_setting("live_rate", recipe.rate, rate_of)
     state.page_setting("live_steps", recipe.steps, state.whole(1, 20_000))
     with st.sidebar:
-        st.selectbox(_("Task"), LIVE, key="live_task", format_func=models.title, on_change=_take_recipe)
-        # Each is told the recipe's value too: a browser that was still loading a widget's script when the page's first
-        # run was overtaken has not heard the value, and would send the least of all as if it had been chosen.
-        st.number_input(_("Seed"), 0, LARGEST_SEED, recipe.seed, step=1, key="live_seed")
+        told.selectbox(_("Task"), LIVE, key="live_task", format_func=models.title, on_change=_take_recipe)
+        told.number_input(_("Seed"), 0, LARGEST_SEED, step=1, key="live_seed")
         heads = _with("live_heads", HEADS, most.max_training_heads, recipe.heads)
-        st.select_slider(_("Heads of each self-attention"), heads, recipe.heads, key="live_heads")
+        told.select_slider(_("Heads of each self-attention"), heads, key="live_heads")
         widths = _with("live_width", WIDTHS, most.max_training_width, recipe.d_model)
-        st.select_slider(_("Width, d_model"), widths, recipe.d_model, key="live_width")
+        told.select_slider(_("Width, d_model"), widths, key="live_width")
         rates = _with("live_rate", RATES, 1.0, recipe.rate)
-        st.select_slider(_("Learning rate at its highest"), rates, recipe.rate, key="live_rate")
+        told.select_slider(_("Learning rate at its highest"), rates, key="live_rate")
         highest = max(most.max_training_steps, _now("live_steps"), recipe.steps)
-        st.number_input(_("Steps planned"), 1, highest, recipe.steps, key="live_steps")
+        told.number_input(_("Steps planned"), 1, highest, key="live_steps")
         st.button(_("The recipe's own settings"), on_click=_take_recipe, width="stretch")
     try:
         seed, heads, width, rate, steps = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from streamlit.delta_generator import DeltaGenerator
 
-from playground import panel, state
+from playground import panel, state, told
 from playground.i18n import _, plural
 from playground.live import visits
 from playground.live.run import Run
@@ -173,7 +173,7 @@ def _scrubber(run: Run, step: int) -> None:
         st.session_state["live_step"] = -1 if chosen == steps[-1] else chosen
         st.session_state[MOVED] = True
 
-    st.select_slider(_("Step looked at"), steps, key="live_scrub", on_change=moved, label_visibility="collapsed")
+    told.select_slider(_("Step looked at"), steps, key="live_scrub", on_change=moved, label_visibility="collapsed")
 
 
 def _run(run: Run) -> None:

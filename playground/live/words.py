@@ -6,7 +6,7 @@ import streamlit as st
 
 from attention_core.experiment import Experiment
 from attention_core.trained import Change
-from playground import inspector
+from playground import inspector, told
 from playground.i18n import _
 from playground.lesson_parts import choice, number
 from playground.lessons import trained
@@ -37,14 +37,14 @@ def stages(run: Run, step: int) -> None:
     st.markdown(f"### {_('Every stage at this step')}")
     with st.container(horizontal=True):
         layer = str(
-            st.segmented_control(_("Layer"), layers, key="live_layer", required=True, format_func=models.layer_title)
+            told.segmented_control(_("Layer"), layers, key="live_layer", required=True, format_func=models.layer_title)
         )
         trace = seen.traces[layer]
         count = trace.shape("weights")[1]
         head = number("live_head", 1, 1, count)
         if count > 1:
             heads = list(range(1, count + 1))
-            head = int(st.segmented_control(_("Head"), heads, key="live_head", required=True) or 1)
+            head = int(told.segmented_control(_("Head"), heads, key="live_head", required=True) or 1)
     left, right = st.columns([1.62, 1], gap="medium")
     with left:
         trained.walk(Setting(run.plan.name, "", Change(), layer), trace, head - 1, files=False)

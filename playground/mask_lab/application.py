@@ -13,7 +13,7 @@ from attention_core.mask_lab import MESSAGES, WAYS, Comparison, Ending, compare_
 from attention_core.trace import AttentionTrace
 from attention_viz import matrix_spec
 from attention_viz.labels import visible
-from playground import panel, state
+from playground import panel, state, told
 from playground.i18n import _
 from playground.mask_lab.editor import one_head
 
@@ -110,8 +110,8 @@ def _compared(trace: AttentionTrace) -> Comparison:
     state.page_setting("mask_lab_bias", "-inf", state.one_of(BIASES))
     head = one_head(trace)
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
-        dtype = st.selectbox(_("Number format"), list(DTYPES), key="mask_lab_dtype", width=140)
-        bias = st.selectbox(
+        dtype = told.selectbox(_("Number format"), list(DTYPES), key="mask_lab_dtype", width=140)
+        bias = told.selectbox(
             _("Additive bias"),
             list(BIASES),
             key="mask_lab_bias",

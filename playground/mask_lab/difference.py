@@ -16,7 +16,7 @@ from attention_core.trace import AttentionTrace
 from attention_viz import matrix_spec, signed_scale
 from attention_viz.labels import names
 from attention_viz.panel import head_name, max_magnitude
-from playground import compute, panel, stages, state
+from playground import compute, panel, stages, state, told
 from playground.i18n import _
 from playground.mask_lab.editor import shown_head
 
@@ -30,7 +30,7 @@ def draw(experiment: Experiment, after: AttentionTrace) -> AttentionTrace:
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom", key="mask_lab_compare"):
         before = _before(experiment)
         state.page_setting("mask_lab_stage", "weights", state.one_of(FIELDS))
-        field = st.selectbox(_("Stage"), FIELDS, key="mask_lab_stage", format_func=stages.field_title, width=180)
+        field = told.selectbox(_("Stage"), FIELDS, key="mask_lab_stage", format_func=stages.field_title, width=180)
     with st.container():  # a place that stays, see frame.header: the first stroke takes this sentence away
         if before.heads.allowed.equal(after.heads.allowed):
             st.caption(_("A and B allow the same cells, so nothing differs. Paint, or choose another A."))
@@ -59,7 +59,7 @@ def _before(experiment: Experiment) -> AttentionTrace:
     mask = parse_mask(chosen)
     if chosen not in labels:
         labels[chosen] = mask.phrase(_)
-    st.selectbox(_("A, compared with"), list(labels), key="mask_lab_base", format_func=labels.__getitem__, width=220)
+    told.selectbox(_("A, compared with"), list(labels), key="mask_lab_base", format_func=labels.__getitem__, width=220)
     st.button(
         _("Keep this mask as A"),
         key="mask_lab_keep",

@@ -9,7 +9,7 @@ from attention_core.masks import Full, Not
 from attention_core.trace import AttentionTrace
 from attention_viz import matrix_spec
 from attention_viz.labels import visible
-from playground import downloads, panel, state
+from playground import downloads, panel, state, told
 from playground.i18n import _
 from playground.mask_lab import changes
 
@@ -65,7 +65,7 @@ def _heads(trace: AttentionTrace) -> None:
     """All heads, or one large: in the weights, and in what the mask changed."""
     head = shown_head(trace)
     st.session_state["mask_lab_shown"] = 0 if head is None else head + 1
-    st.selectbox(
+    told.selectbox(
         _("Heads shown"),
         range(trace.shape("weights")[1] + 1),
         key="mask_lab_shown",

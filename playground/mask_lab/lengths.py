@@ -9,7 +9,7 @@ import streamlit as st
 from attention_core.experiment import Experiment
 from attention_core.masks import Causal, Full, Padding
 from attention_viz import heatmap_spec
-from playground import compute, panel, stages, state
+from playground import compute, panel, stages, state, told
 from playground.i18n import _
 from playground.mask_lab.editor import one_head
 
@@ -52,7 +52,7 @@ def _slider(label: str, name: str, most: int, start: int) -> int:
     st.session_state[name] = min(st.session_state[name], most)
     if most == 1:  # a slider needs two ends
         return int(st.session_state[name])
-    return st.slider(label, 0, most, key=name)
+    return told.slider(label, 0, most, key=name)
 
 
 def _last_tokens(experiment: Experiment, count: int) -> Experiment:

@@ -12,7 +12,7 @@ from attention_core.mask_lab import LIBRARIES, Snippet, snippets
 from attention_core.trace import AttentionTrace
 from attention_viz import matrix_spec
 from attention_viz.labels import visible
-from playground import panel, state
+from playground import panel, state, told
 from playground.i18n import _
 
 
@@ -26,7 +26,7 @@ def draw(experiment: Experiment, trace: AttentionTrace) -> None:
         "hf": "Hugging Face",
         "flex": "FlexAttention",
     }
-    library = st.segmented_control(
+    library = told.segmented_control(
         _("Library"),
         LIBRARIES,
         key="mask_lab_library",

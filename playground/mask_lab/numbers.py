@@ -7,7 +7,7 @@ import streamlit as st
 from attention_core.mask_lab import MaskEffect, mask_effect, row_effects, summarise
 from attention_core.trace import AttentionTrace
 from attention_viz.labels import visible
-from playground import panel, state
+from playground import panel, state, told
 from playground.i18n import _
 from playground.mask_lab.editor import one_head
 
@@ -103,7 +103,7 @@ def _one_row(effect: MaskEffect, head: int, after: AttentionTrace) -> None:
     # Counted from 1, as heads are; 0: what lost most.
     state.page_setting("mask_lab_query", 0, state.whole(0, len(tokens)))
     st.session_state["mask_lab_query"] = min(st.session_state["mask_lab_query"], len(tokens))
-    chosen = st.selectbox(
+    chosen = told.selectbox(
         _("Where it went, for the query"),
         range(len(tokens) + 1),
         key="mask_lab_query",

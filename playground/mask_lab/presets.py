@@ -10,7 +10,7 @@ import streamlit as st
 
 from attention_core import masks
 from attention_core.masks import Mask
-from playground import state
+from playground import state, told
 from playground.i18n import _
 from playground.mask_lab import changes
 
@@ -130,7 +130,7 @@ def draw(queries: int, keys: int) -> None:
     found = presets()
     if "mask_lab_kind" not in st.session_state:  # what is chosen here is not on the grid yet: at first both agree
         st.session_state["mask_lab_kind"] = "full" if state.experiment().mask == masks.Full() else None
-    kind = st.pills(
+    kind = told.pills(
         _("Start from"),
         list(found),
         key="mask_lab_kind",
@@ -175,12 +175,12 @@ def _form(kind: str, preset: Preset, queries: int, keys: int) -> None:
 def _ask(key: str, field: Number | Numbers | Choice, queries: int, keys: int) -> Value:
     if isinstance(field, Choice):
         options = field.options
-        return st.selectbox(field.label, list(options), key=key, format_func=options.__getitem__, width=150)
+        return told.selectbox(field.label, list(options), key=key, format_func=options.__getitem__, width=150)
     if key not in st.session_state:
         st.session_state[key] = field.start(queries, keys)
     if isinstance(field, Numbers):
-        return st.text_input(field.label, key=key, width=200, max_chars=2000, help=field.help)
-    return st.number_input(field.label, field.least, field.most, step=1, key=key, width=130, help=field.help)
+        return told.text_input(field.label, key=key, width=200, max_chars=2000, help=field.help)
+    return told.number_input(field.label, field.least, field.most, step=1, key=key, width=130, help=field.help)
 
 
 def numbers(text: str, name: str) -> tuple[int, ...]:

@@ -9,7 +9,7 @@ from attention_core.mask_lab import LAYERS, Reach, far_sight, mask_cost
 from attention_core.trace import AttentionTrace
 from attention_viz import matrix_spec
 from attention_viz.labels import visible
-from playground import panel, state
+from playground import panel, state, told
 from playground.i18n import _
 
 
@@ -20,7 +20,7 @@ def far(experiment: Experiment, trace: AttentionTrace) -> None:
         st.caption(_("In cross-attention the keys belong to another text, which no next layer looks at again."))
         return
     state.page_setting("mask_lab_layers", 1, state.whole(1, LAYERS))
-    layers = st.slider(_("Layers"), 1, LAYERS, key="mask_lab_layers", width=420)
+    layers = told.slider(_("Layers"), 1, LAYERS, key="mask_lab_layers", width=420)
     seen = far_sight(experiment.effective_mask(), queries, keys)
     labels = [visible(token) for token in trace.tokens]
     panel.heatmap(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import streamlit as st
 
 from attention_core.pretrained import INSTALL, PretrainedError, Reading, installed
-from playground import panel, state
+from playground import panel, state, told
 from playground.i18n import _
 from playground.lesson_parts import choice, number
 from playground.pretrained import policy
@@ -35,17 +35,10 @@ def cut(text: str) -> str:
 
 def text_of(key: str, default: str, label: str, *, lines: bool = False, hint: str = "") -> str:
     """A text box whose content the link carries."""
-    fresh = key not in st.session_state
     state.page_setting(key, default, cut)
-    # The box begins with its content as its own, not as a change of an empty one: on a page that runs again as soon as
-    # a model is loaded, a browser may miss the change and send the empty text back.
-    begins: dict[str, str] = st.session_state.setdefault("pretrained_begins", {})
-    if fresh:
-        begins[key] = str(st.session_state.pop(key))
-    first = begins.get(key, default)
     if lines:
-        return str(st.text_area(label, first, key=key, max_chars=LONGEST, height="content"))
-    return str(st.text_input(label, first, key=key, max_chars=LONGEST, placeholder=hint or None))
+        return str(told.text_area(label, key=key, max_chars=LONGEST, height="content"))
+    return str(told.text_input(label, key=key, max_chars=LONGEST, placeholder=hint or None))
 
 
 def model(key: str, *, label: str, besides: str = "") -> Loaded | None:
@@ -71,7 +64,7 @@ def _name(key: str, label: str, besides: str) -> str | None:
     if policy.any_allowed():
         state.page_setting(key, known[0] if known else "", cut)
         hint = _("A name on Hugging Face, or a folder of this machine (it begins with . / or ~)")
-        typed = str(st.text_input(label, key=key, max_chars=300, help=hint)).strip()
+        typed = str(told.text_input(label, key=key, max_chars=300, help=hint)).strip()
         if not typed:
             _nothing(key)
         return typed or None
@@ -80,7 +73,7 @@ def _name(key: str, label: str, besides: str) -> str | None:
             _nothing(key)
         return None
     choice(key, known[0], known)
-    return str(st.selectbox(label, known, key=key))
+    return str(told.selectbox(label, known, key=key))
 
 
 def _nothing(key: str) -> None:
@@ -99,7 +92,7 @@ def _nothing(key: str) -> None:
 
 def load(key: str, name: str) -> Loaded | None:
     """The model of that name; None, with a message, while it is loaded, or if it cannot be had."""
-    download = policy.download_allowed() and st.checkbox(
+    download = policy.download_allowed() and told.checkbox(
         _("Download it from huggingface.co if it is not on this machine (safetensors only)"), key=f"{key}_download"
     )
     try:
@@ -172,10 +165,12 @@ def head(reading: Reading) -> tuple[str, int]:
     cross = [name for name in layers if name.startswith("cross")]
     choice("pretrained_layer", cross[-1] if cross else layers[0], layers)
     left, right = st.columns([2, 1])
-    layer = str(left.selectbox(_("Layer"), layers, key="pretrained_layer", format_func=layer_title))
+    with left:
+        layer = str(told.selectbox(_("Layer"), layers, key="pretrained_layer", format_func=layer_title))
     count = reading.layers[layer].weights.shape[0]
     number("pretrained_head", 1, 1, count)
-    shown = right.selectbox(_("Head"), list(range(1, count + 1)), key="pretrained_head")
+    with right:
+        shown = told.selectbox(_("Head"), range(1, count + 1), key="pretrained_head")
     return layer, int(shown or 1) - 1
 
 

@@ -8,7 +8,7 @@ from attention_core.pretrained import PretrainedError, Reading
 from attention_core.pretrained.findings import BY_PLACE, Finding, findings
 from attention_core.pretrained.sinks import received
 from attention_viz.labels import visible
-from playground import panel
+from playground import panel, told
 from playground.i18n import _
 from playground.lesson_parts import choice, decimal
 from playground.pretrained import choose
@@ -58,7 +58,7 @@ def kinds(loaded: Loaded) -> None:
         panel.statement("pretrained_sentences_wrong", _("There is no sentence: type one."), alert=True)
         return
     choice("pretrained_what", "previous", names)
-    what = str(st.selectbox(_("Which heads look at"), names, key="pretrained_what", format_func=said))
+    what = str(told.selectbox(_("Which heads look at"), names, key="pretrained_what", format_func=said))
     best = [one for one in found if one.what == what][:ROWS]
     rows = [(place(one), decimal(one.score), decimal(one.even)) for one in best]
     panel.table(

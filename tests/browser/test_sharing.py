@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from urllib.parse import parse_qsl, urlparse
+import re
+from urllib.parse import parse_qsl, urlencode, urlparse
 
 import numpy as np
-from playwright.sync_api import Page
+import pytest
+from playwright.sync_api import Browser, Page, Route
 
 from tests.browser.conftest import SMALL, Visit
-from tests.browser.reading import attention_holds, drawn, in_the_address, painted, repainted, settled
+from tests.browser.reading import attention_holds, drawn, in_the_address, listen, painted, repainted, settled
 
 SHOWN = ("hero", "stage_q", "stage_k", "stage_v", "stage_raw_scores", "stage_weights", "stage_output")
 
@@ -114,3 +116,39 @@ def test_an_example_is_one_click(visit: Visit) -> None:
     settled(page)
     found = attention_holds(page)
     assert found["weights"].shape == (4, 7, 6)
+
+
+LATE = re.compile(r"/static/js/(Slider|NumberInput|Selectbox|Checkbox|TextInput|ButtonGroup)\.")
+SLOWLY = {  # pages of which a run follows the first at once on a phone, and settings that are nobody's default
+    "": {**SMALL, "dk": "5", "dv": "7", "head": "2"},
+    "live": {"live_task": "induction", "live_seed": "5", "live_heads": "2", "live_width": "32", "live_steps": "300"},
+    "scale": {"scale_dk": "256", "scale_t": "10.0"},
+    "encoder": {"text": SMALL["text"], "encoder_norm": "post", "encoder_residual": "False"},
+}
+
+
+@pytest.mark.parametrize("name", SLOWLY)
+def test_a_slow_browser_keeps_what_the_link_says(address: str, chromium: Browser, name: str) -> None:
+    """The widgets' scripts come only when the page has run again: the message with their values is past by then."""
+    wanted = SLOWLY[name]
+    context = chromium.new_context(viewport={"width": 390, "height": 844}, is_mobile=True, has_touch=True)
+    listen(context)
+    page = context.new_page()
+    arrived: list[bool] = []
+    held: list[Route] = []
+    page.route(LATE, lambda route: route.continue_() if arrived else held.append(route))
+    page.goto(f"{address}/{name}?{urlencode(wanted)}")
+    page.wait_for_selector(".ap[data-painted]")
+    page.wait_for_timeout(1500)
+    arrived.append(True)
+    for route in held:
+        route.continue_()
+    page.wait_for_timeout(500)
+    settled(page)
+    page.set_viewport_size({"width": 1280, "height": 800})  # the page runs again, and the browser says every value
+    page.wait_for_timeout(500)
+    settled(page)
+    said = dict(parse_qsl(urlparse(page.url).query))
+    context.close()
+    assert held, "no script was late"
+    assert {setting: said.get(setting) for setting in wanted} == wanted

@@ -73,7 +73,10 @@ def test_the_link_brings_it_all_back() -> None:
     assert app.toggle(key="encoder_residual").value is False and "what went in is gone" in words(app)
     odd = {"encoder_norm": "<b>", "encoder_block": "99", "encoder_token": "-3", "encoder_p": "2", "encoder_after": "x"}
     app = open_lesson("encoder", {**START.to_query(), **odd})
-    assert app.slider(key="encoder_block").value == 12
+    assert app.slider(key="encoder_block").value == 1
+    headers = [panel(app, f"wrong_setting_{at}").header for at in range(3)]
+    said = " ".join(one["sentence"] + one["detail"] for one in headers)
+    assert all(f"{name}=" in said for name in odd), said
 
 
 def test_lengths_by_depth(app: AppTest) -> None:

@@ -241,7 +241,10 @@ def test_without_a_model_the_page_says_what_to_type(monkeypatch: pytest.MonkeyPa
 def test_a_link_opens_no_folder_of_the_server() -> None:
     app = open_page(str(saved("bert")))  # by its path, which nobody offered
     assert app.session_state["pretrained_model"] == "bert"
-    assert not any(str(saved("bert").parent) in message.raw.decode(errors="ignore") for message in panels(app).values())
+    (refused,) = alerts(app)  # which quotes the link, and says no more
+    assert refused.startswith("pretrained_model=") and "allowed are bert" in refused
+    others = [message for key, message in panels(app).items() if not key.startswith("wrong_setting")]
+    assert not any(str(saved("bert").parent) in message.raw.decode(errors="ignore") for message in others)
     assert app.selectbox(key="pretrained_model").options == list(OFFERED)
 
 
@@ -267,6 +270,6 @@ def test_what_is_no_name_and_no_folder_is_said(monkeypatch: pytest.MonkeyPatch, 
 
 def test_links_that_say_nonsense_open_the_page() -> None:
     app = open_page("bert", layer="layer99", head="77", what="<b>", open="x", beside="nobody")
-    assert alerts(app) == []
-    assert app.session_state["pretrained_layer"] == "layer1" and app.session_state["pretrained_head"] == 4
+    assert any("pretrained_layer='layer99': allowed are layer1, layer2" in said for said in alerts(app))
+    assert app.session_state["pretrained_layer"] == "layer1" and app.session_state["pretrained_head"] == 1
     assert cut(panel(app, "pretrained_weights").z, panel(app, "pretrained_weights").meta).shape[0] == 1
