@@ -5,6 +5,7 @@ import { unpack } from "./unpack.js";
 import { Heatmap } from "./heatmap.js";
 import { Chips } from "./chips.js";
 import { Plot } from "./plot.js";
+import "./history.js";
 import "./links.js";
 import { afterReconnect } from "./reconnect.js";
 import { Statement } from "./statement.js";

@@ -65,6 +65,32 @@ def test_back_and_forward(visit: Visit) -> None:
         in_the_address(page, mode="causal", text="six seven eight nine ten")
 
 
+def test_a_page_is_one_step_back(visit: Visit) -> None:
+    """Its bare address, with which the menu opens it, stands for nothing and is no step of its own."""
+    page = visit()
+    steps = page.evaluate("history.length")
+    with repainted(page, "hero"):
+        page.get_by_label("Sentence", exact=True).fill("six seven eight")
+        in_the_address(page, text="six seven eight")
+    settled(page)
+    page.get_by_role("link", name="Mask lab").click()
+    page.wait_for_selector(".st-key-mask_editor .ap[data-painted]")
+    in_the_address(page, text="six seven eight")
+    settled(page)
+    page.get_by_role("button", name="Forbid all").click()
+    in_the_address(page, text="six seven eight", mask="not.full")
+    settled(page)
+    assert page.evaluate("history.length") == steps + 3
+    page.go_back()
+    in_the_address(page, text="six seven eight", mask=None)
+    settled(page)
+    assert urlparse(page.url).path == "/mask_lab"
+    page.go_back()
+    page.wait_for_selector(".st-key-hero .ap[data-painted]")
+    settled(page)
+    assert urlparse(page.url).path == "/" and page.get_by_label("Sentence", exact=True).input_value() == "six seven eight"
+
+
 def test_a_reload_keeps_everything(visit: Visit) -> None:
     page = visit(SMALL)
     with repainted(page, "hero"):
