@@ -88,7 +88,8 @@ def test_a_page_is_one_step_back(visit: Visit) -> None:
     page.go_back()
     page.wait_for_selector(".st-key-hero .ap[data-painted]")
     settled(page)
-    assert urlparse(page.url).path == "/" and page.get_by_label("Sentence", exact=True).input_value() == "six seven eight"
+    assert urlparse(page.url).path == "/"
+    assert page.get_by_label("Sentence", exact=True).input_value() == "six seven eight"
 
 
 def test_a_reload_keeps_everything(visit: Visit) -> None:
