@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from playground import frame, i18n, page_settings, teacher
+from playground import frame, i18n, page_settings, panel, teacher
 from playground.i18n import _
 from playground.service.rerun import watched
 
@@ -54,6 +54,7 @@ def main() -> None:
     place = st.container()  # of words that only the page's last line can know to be needed
     if st.session_state.get("shown_page", name) != name:
         page_settings.pardon()
+        panel.begin_page()
     st.session_state["shown_page"] = name
     with watched(name):
         page.run()

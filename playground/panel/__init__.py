@@ -16,7 +16,7 @@ import streamlit as st
 from playground.assets import addresses
 from playground.i18n import _
 from playground.panel.message import pack
-from playground.panel.received import Cell, Grid, cell_of, grid_of, serial_of
+from playground.panel.received import Cell, Grid, cell_of, far_of, grid_of, serial_of
 
 __all__ = ["Cell", "Grid", "chips", "heatmap", "painted_grid", "plot", "pool_of", "statement", "table"]
 
@@ -35,12 +35,18 @@ const panel = import(here("%(panel.js)s"));
 export default async (component) => (await panel).default(component);
 """
 
+FAR = "far"  # in the session: the panels that nobody sees, see sight.js
 LARGE = 20_000  # cells: a panel with more than this is sent its numbers only while it is near the screen
 
 
 @cache
 def _component() -> Callable[..., Any]:
     return st.components.v2.component("attention_panel", js=_STUB % addresses(), isolate_styles=False)
+
+
+def begin_page() -> None:
+    """All pictures of a page come once: nobody knows yet which of them are in sight."""
+    st.session_state.pop(FAR, None)
 
 
 def _words() -> dict[str, str]:
@@ -76,9 +82,10 @@ def heatmap(
 ) -> None:
     """Draw a heatmap in place. `on_cell` is called, before the next run, with the cell that was clicked.
 
-    `spec` makes the figure (`attention_viz.heatmap_spec`) and is called only if the panel needs its numbers: above
-    `LARGE` cells only while the panel is near the screen. Where the figure draws several cells as one the note says so,
-    and `on_cell` is given a row and column of the picture. Panels of one `group` mark the same open `cell`. `twins`
+    `spec` makes the figure (`attention_viz.heatmap_spec`) and is called only if the panel needs its numbers: not while
+    the browser says that it is far from the screen, and above `LARGE` cells only once it says that it is near. Where
+    the figure draws several cells as one the note says so, and `on_cell` is given a row and column of the picture.
+    Panels of one `group` mark the same open `cell`. `twins`
     says that queries and keys are the same tokens. With `on_paint` cells can be painted, `brush` of them wide, and the
     whole grid comes back after each stroke. What is painted is the picture itself, or `painted_now`, where the picture
     shows what comes of it. `steps` are the keys of the buttons that Ctrl+Z and Ctrl+Y press.
@@ -88,7 +95,8 @@ def heatmap(
         return (st.session_state.get(key) or {}).get(name)
 
     large = cells > LARGE
-    figure = spec() if not large or said("near") else None
+    away = key in st.session_state.get(FAR, ()) and on_paint is None
+    figure = spec() if (said("near") if large else not away) else None
     meta = figure["meta"] if figure else {}
     rows, cols = meta.get("pool", (1, 1))
     if rows * cols > 1:
@@ -136,6 +144,9 @@ def heatmap(
         if said("narrow") is not None:
             st.session_state["narrow"] = bool(said("narrow"))
 
+    def sighted() -> None:
+        st.session_state[FAR] = far_of(said("far"))
+
     if figure:
         st.session_state[f"{key}_meta"] = meta
     sent = _component()(
@@ -145,11 +156,14 @@ def heatmap(
         on_cell_change=clicked,
         on_near_change=seen,
         on_narrow_change=seen,
+        on_far_change=sighted,
         on_mask_change=painted,
     )
     if "narrow" not in st.session_state and sent.get("narrow") is not None:
         # A browser that comes back to a server that was restarted: it has said so long ago, and nothing changes now.
         st.session_state["narrow"] = bool(sent["narrow"])
+    if FAR not in st.session_state and sent.get("far") is not None:
+        st.session_state[FAR] = far_of(sent["far"])
 
 
 def _paint(serial: int, brush: int, grid: Grid | None, steps: tuple[str, str]) -> dict[str, Any]:

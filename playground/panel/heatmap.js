@@ -6,6 +6,7 @@ import { dequeue, enqueue, hurry } from "./queue.js";
 import { Overlay } from "./overlay.js";
 import { Painter } from "./paint.js";
 import { Readout } from "./readout.js";
+import { enter, leave, unseen, wanted } from "./sight.js";
 import { theme, tokenColours } from "./theme.js";
 import { Toolbar } from "./toolbar.js";
 
@@ -30,19 +31,24 @@ export class Heatmap {
     this.stop = listen(() => this.light());
     this.resize = new ResizeObserver(() => this.width !== this.stage.clientWidth && this.payload && enqueue(this));
     this.resize.observe(this.stage);
-    this.sight = new IntersectionObserver(([entry]) => this.seen(entry.isIntersecting), { rootMargin: "900px" });
+    // Within what scrolls: a margin round the window would be clipped by it.
+    const page = root.closest('[data-testid="stMain"]');
+    const options = { root: page, rootMargin: "600px" };
+    this.sight = new IntersectionObserver(([entry]) => this.seen(entry.isIntersecting), options);
     this.sight.observe(root);
     this.watch();
+    enter(this);
   }
 
   update(payload) {
     if (this.height !== payload.height) this.stage.style.height = `${(this.height = payload.height)}px`;
     this.toolbar.update(payload);
     if (this.root.ariaLabel !== payload.label) this.root.ariaLabel = payload.label;
-    this.waiting = payload.figure === null; // Python sends large numbers only to panels that are near the screen
+    this.latest = payload;
+    this.waiting = payload.figure === null; // Python sends a picture only to a panel that is near the screen
     this.root.classList.toggle("ap-stale", this.waiting);
     if (this.waiting) {
-      if (this.near) this.send.near(true);
+      if (this.near) this.ask();
       return;
     }
     const colours = theme(this.root);
@@ -61,14 +67,21 @@ export class Heatmap {
       this.stage.classList.remove("ap-paintable");
     }
     this.payload = payload;
+    if (fresh && this.root.dataset.painted && this.near === false && !payload.large) unseen();
     if (fresh) enqueue(this);
     else this.light();
+  }
+
+  // For the picture that Python has left out.
+  ask() {
+    if (this.latest.large) this.send.near(true);
+    else wanted();
   }
 
   seen(near) {
     this.near = near;
     if (near) hurry(this);
-    if (near && this.waiting) this.send.near(true);
+    if (near && this.waiting) this.ask();
     else if (!near && this.payload?.large) this.send.near(false);
   }
 
@@ -383,6 +396,7 @@ export class Heatmap {
 
   remove() {
     dequeue(this);
+    leave(this);
     this.stop();
     this.resize.disconnect();
     this.sight.disconnect();

@@ -31,6 +31,7 @@ export default function panel(component) {
     cell: (cell) => component.setTriggerValue("cell", cell),
     near: (near) => component.setStateValue("near", near),
     mask: (mask) => component.setStateValue("mask", mask),
+    far: (far) => component.setStateValue("far", far),
     narrow: (narrow) => component.setStateValue("narrow", narrow),
   };
   afterReconnect(() => component.setTriggerValue("back", true));

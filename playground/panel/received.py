@@ -10,6 +10,8 @@ import numpy as np
 
 Grid = tuple[tuple[bool, ...], ...]
 
+MOST_PANELS = 200  # of one page
+
 
 @dataclass(frozen=True)
 class Cell:
@@ -33,6 +35,13 @@ def cell_of(sent: object, meta: dict[str, Any]) -> Cell | None:
     known = head in {block["head"] or 0 for block in meta["blocks"]}
     inside = 0 <= row < meta["rows"] and 0 <= col < meta["cols"]
     return Cell(field, head, row, col) if known and inside else None
+
+
+def far_of(sent: object) -> frozenset[str]:
+    """The panels that the browser says are out of sight, by their keys; none where it is no list of keys."""
+    if not isinstance(sent, list) or len(sent) > MOST_PANELS:
+        return frozenset()
+    return frozenset(key for key in sent if isinstance(key, str))
 
 
 def serial_of(sent: object) -> int:

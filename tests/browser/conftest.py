@@ -39,10 +39,10 @@ def visit(address: str, chromium: Browser) -> Iterator[Visit]:
     contexts = []
     complaints: list[str] = []
 
-    def open_page(query: Mapping[str, str] | None = None, **options: Any) -> Page:
+    def open_page(query: Mapping[str, str] | None = None, *, tall: bool = True, **options: Any) -> Page:
         context = chromium.new_context(**{"viewport": {"width": 1280, "height": 800}, **options})
         contexts.append(context)
-        listen(context)
+        listen(context, tall=tall)
         context.set_default_timeout(60_000)
         page = context.new_page()
         page.on("console", lambda said: said.type == "error" and complaints.append(f"console: {said.text}"))

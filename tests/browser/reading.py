@@ -133,8 +133,20 @@ def in_the_address(page: Page, **wanted: str | None) -> None:
     )
 
 
-def listen(context: BrowserContext) -> None:
-    """Let the pages of a visitor note when they last asked the server and when they last heard of it, for `settled`."""
+def listen(context: BrowserContext, *, tall: bool = True) -> None:
+    """Let the pages of a visitor note when they last asked the server and when they last heard of it, for `settled`.
+
+    With `tall` the browser takes the whole page for near the screen, as on a very tall one: every picture is of the
+    present, and can be read without scrolling to it.
+    """
+    if tall:
+        context.add_init_script(
+            """
+            window.IntersectionObserver = class extends IntersectionObserver {
+              constructor(heard, options) { super(heard, { ...options, rootMargin: "100000px" }); }
+            };
+            """
+        )
     context.add_init_script(
         """
         window.wire = { asked: 0, heard: 0 };

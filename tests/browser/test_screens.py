@@ -129,7 +129,7 @@ def is_readable(page: Page, *, dark: bool) -> None:
 def test_a_long_paragraph_is_drawn_when_it_comes_near(visit: Visit) -> None:
     """Large pictures are sent when they are needed: further down nothing stays empty."""
     text = " ".join(f"w{number}" for number in range(90))
-    page = visit({"text": text, "heads": "4"})
+    page = visit({"text": text, "heads": "4"}, tall=False)
     assert painted(page, "hero")
     assert drawn(page, "hero").blocks.shape == (4, 90, 90)
     into_view(page, ".st-key-stage_weights")

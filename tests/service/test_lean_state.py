@@ -5,9 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 from collections.abc import Iterator
-from typing import Any
+from types import SimpleNamespace
+from typing import Any, ClassVar
 
 import pytest
+from streamlit.components.v2.presentation import make_bidi_component_presenter
 from streamlit.runtime.scriptrunner_utils.script_run_context import get_script_run_ctx
 from streamlit.runtime.state.safe_session_state import SafeSessionState
 from streamlit.testing.v1 import AppTest
@@ -73,3 +75,22 @@ def test_it_is_there_once_the_server_is_warm() -> None:
     )
     said = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
     assert said.stdout.split()[-1] == "LeanState"
+
+
+@pytest.mark.parametrize(
+    "events",
+    [None, [], [{"event": "cell", "value": [1, 2]}], {"event": "cell", "value": 0}, ["odd"], [{"value": 1}], "odd"],
+    ids=str,
+)
+@pytest.mark.parametrize("base", [{}, {"near": True}, {"cell": "kept", "mask": 1}, None, "no dict"], ids=str)
+def test_a_component_is_shown_as_streamlit_shows_it(base: Any, events: Any) -> None:
+    """The same values as Streamlit's own presenter gives, triggers and state, in a plain dict."""
+
+    class Widgets(dict[str, Any]):
+        widget_metadata: ClassVar = {"events": SimpleNamespace(value_type="json_trigger_value")}
+
+    state = SimpleNamespace(_new_widget_state=Widgets({} if events is None else {"events": events}))
+    theirs = make_bidi_component_presenter("events", "part", {"cell"})(base, state)  # type: ignore[arg-type]
+    ours = lean_state.presenter("events", "part", {"cell"})(base, state)
+    assert ours == theirs
+    assert type(ours) is (dict if isinstance(base, dict) else type(base))

@@ -11,7 +11,8 @@ from streamlit.testing.v1 import AppTest
 from attention_core.experiment import Experiment
 from attention_core.presets import DEFAULT, PRESETS, Preset
 from playground import compute, frame
-from tests.ui.reading import alerts, expected, fields, good, open_app, panel, panels, same, softmax, tell
+from tests.ui.lessons import open_lesson
+from tests.ui.reading import alerts, expected, fields, good, healthy, open_app, panel, panels, same, softmax, tell
 
 SENTENCE = "The animal didn't cross the street because it was too tired"
 WORDS = SENTENCE.split()
@@ -240,3 +241,33 @@ def test_a_new_number_is_a_new_revision() -> None:
     two = open_app(replace(DEFAULT.experiment, seed=2).to_query())
     assert panel(one, "hero").header["revision"] != panel(two, "hero").header["revision"]
     assert panel(one, "tokens").header["revision"] == panel(two, "tokens").header["revision"]
+
+
+def test_pictures_that_nobody_sees_are_not_made(app: AppTest) -> None:
+    """The browser says which they are; the others, and what it says later, are as ever."""
+    tell(app, "hero", state={"far": ["stage_k", "stage_output", "no such panel"]})
+    sent = panels(app)
+    assert {key for key, message in sent.items() if message.header.get("figure", "") is None} == {
+        "stage_k",
+        "stage_output",
+    }
+    assert not sent["stage_k"].header["large"] and sent["stage_k"].header["csv"]
+    app.number_input(key="c_seed").set_value(8).run()
+    healthy(app)
+    assert panel(app, "stage_output").header["figure"] is None
+    tell(app, "hero", state={"far": ["stage_k"]})
+    same(panel(app, "stage_output").blocks, expected(good(app).run(), "output"), "output")
+    assert panel(app, "stage_k").header["figure"] is None
+
+
+@pytest.mark.parametrize("sent", ["stage_k", {"stage_k": 1}, [["stage_k"]], 7, ["stage_k"] * 500])
+def test_a_list_of_pictures_that_is_none_leaves_nothing_out(app: AppTest, sent: object) -> None:
+    tell(app, "hero", state={"far": sent})
+    assert all(message.header.get("figure", "") is not None for message in panels(app).values())
+
+
+def test_the_grid_that_is_painted_on_is_never_left_out() -> None:
+    app = open_lesson("mask_lab", {"text": "one two three"})
+    tell(app, "mask_weights", state={"far": ["mask_editor", "mask_weights"]})
+    assert panel(app, "mask_weights").header["figure"] is None
+    assert panel(app, "mask_editor").header["figure"] is not None
