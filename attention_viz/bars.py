@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from attention_viz.colors import FRAME, INK, MUTED, PAPER, colorscales, hatch, shade, theme_name
 from attention_viz.figure import number
-from attention_viz.frame import FONT, LINE, TICK_SIZE
+from attention_viz.frame import ALL_LABELS, FONT, LINE, TICK_SIZE
 from attention_viz.labels import escape, isolate, places, shorten, text_width, tick
 from attention_viz.panel import Say, max_magnitude, panel
 
@@ -96,6 +96,7 @@ def bars_spec(
         "showlegend": False,
         "xaxis": {
             "range": [0, end],
+            "ticklabeloverflow": ALL_LABELS,
             "tickvals": [0, end / 2, end],
             "ticktext": [f"{tick_value:.3g}" for tick_value in (0, end / 2, end)],
             "showgrid": True,
@@ -108,6 +109,7 @@ def bars_spec(
         "yaxis": {
             "range": [keys - 0.5, -0.5],
             "tickmode": "array",
+            "ticklabeloverflow": ALL_LABELS,
             "tickvals": labelled,
             "ticktext": [_label(shown.col_labels[key], key == marked) for key in labelled],
             "tickfont": {"size": TICK_SIZE},

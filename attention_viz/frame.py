@@ -13,6 +13,9 @@ from attention_viz.panel import Panel
 
 FONT = '"Source Sans", "Source Sans 3", "Source Sans Pro", "Noto Sans", "Helvetica Neue", Arial, sans-serif'
 TICK_SIZE, TITLE_SIZE, AXIS_SIZE, LEGEND_SIZE = 11, 12, 11, 10
+# There is room for every label that is given. By default Plotly looks for those that lie beyond the figure, and for
+# each of them measures all: a quarter of the time in which a picture is drawn.
+ALL_LABELS = "allow"
 LINE = 13.0  # pixels from one tick label to the next
 GRID_FROM = 9.0  # cells at least this large are set apart by a hairline
 TEXT_FROM = (32.0, 18.0)  # cells at least this wide and high have their value printed in them

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from attention_viz.colors import FRAME, INK, MUTED, hatch, theme_name
-from attention_viz.frame import AXIS_SIZE, FONT, GRID_FROM, LEGEND_SIZE, RIGHT, TICK_SIZE, TITLE_SIZE, Frame
+from attention_viz.frame import ALL_LABELS, AXIS_SIZE, FONT, GRID_FROM, LEGEND_SIZE, RIGHT, TICK_SIZE, TITLE_SIZE, Frame
 from attention_viz.labels import dim_title, escape, isolate, shorten, text_width, tick
 from attention_viz.panel import Panel, Say
 
@@ -29,6 +29,7 @@ def layout(shown: Panel, frame: Frame, *, dark: bool, title: str, say: Say) -> d
         "ticks": "",
         "tickmode": "array",
         "tickfont": {"size": TICK_SIZE},
+        "ticklabeloverflow": ALL_LABELS,
         "constrain": "domain",
         "automargin": False,
     }
@@ -95,6 +96,7 @@ def colorbar(kind: str, zmin: float, zmax: float, frame: Frame) -> dict[str, Any
         "lenmode": "pixels",
         "len": 120,
         "outlinewidth": 0,
+        "ticklabeloverflow": ALL_LABELS,
         "tickvals": values,
         "ticktext": [f"{value:.3g}".replace("-", "\u2212") for value in values],
         "tickfont": {"size": LEGEND_SIZE, "color": MUTED},
