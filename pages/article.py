@@ -89,7 +89,7 @@ def context_by_hand() -> None:
 
 
 lesson = lesson_frame.begin("article", only=())
-narrow = bool(st.session_state.get("narrow"))
+narrow = panel.narrow()
 order = choice("article_order", "own", tuple(article.SENTENCES))
 control = {"label_visibility": "collapsed", "required": True, "format_func": article.SENTENCES.get}
 told.segmented_control(_("Sentence"), list(article.SENTENCES), key="article_order", **control)

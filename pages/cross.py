@@ -105,7 +105,7 @@ def weights_map() -> None:
 
 
 lesson = lesson_frame.begin("cross", only={"text", "num_heads", "d_model", "weights", "position", "seed", "tokenizer"})
-narrow = bool(st.session_state.get("narrow"))
+narrow = panel.narrow()
 full = source_sentence(lesson.experiment)
 free = compute.run(full)
 keys, queries = len(free.source_tokens), len(free.tokens)

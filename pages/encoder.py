@@ -29,7 +29,7 @@ def pick(widget: Any, name: str, label: str, options: Any, default: str, **more:
 
 
 lesson = lesson_frame.begin("encoder", only=FIELDS)
-chosen, narrow = encoder.setting(lesson.experiment), bool(st.session_state.get("narrow"))
+chosen, narrow = encoder.setting(lesson.experiment), panel.narrow()
 tokens, width = [visible(word) for word in encoder.words(chosen)], chosen.d_model
 with st.container():  # a place that stays, see frame.header
     if len(lesson.experiment.tokens()) > encoder.MOST:

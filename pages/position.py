@@ -88,7 +88,7 @@ def rope() -> None:
 
 
 lesson = lesson_frame.begin("position", only={"text", "num_heads", "d_model", "seed", "tokenizer", "embedding"})
-experiment, narrow = lesson.experiment, bool(st.session_state.get("narrow"))
+experiment, narrow = lesson.experiment, panel.narrow()
 scheme = choice("position_scheme", "sinusoidal", position.SCHEMES)
 draw_number = number("position_shuffle", 0, 0, 1000)
 

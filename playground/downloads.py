@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from math import prod
 from urllib.parse import urlencode
 
@@ -53,7 +54,13 @@ _FORMS = {"trace.json": "json", "attention.html": "html", "trace.npz": "npz"}  #
 
 def link(name: str, experiment: Experiment | None = None) -> str:
     """Where the file `name` of `experiment` is served, relative to the app's root; by default of the one shown."""
-    return f"download/{name}?{urlencode((experiment or state.experiment()).to_query())}"
+    return f"download/{name}?{_address(experiment or state.experiment())}"
+
+
+@lru_cache(maxsize=256)
+def _address(experiment: Experiment) -> str:
+    """The experiment as the query of a link: the same for all files of a page."""
+    return urlencode(experiment.to_query())
 
 
 def build(name: str, query: Mapping[str, str]) -> File:

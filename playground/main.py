@@ -6,8 +6,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from playground import frame, i18n, page_settings, panel, teacher
+from playground import frame, i18n, page_settings, teacher
 from playground.i18n import _
+from playground.panel import screen
 from playground.service.rerun import watched
 
 PAGES = Path(__file__).parent.parent / "pages"
@@ -54,8 +55,9 @@ def main() -> None:
     place = st.container()  # of words that only the page's last line can know to be needed
     if st.session_state.get("shown_page", name) != name:
         page_settings.pardon()
-        panel.begin_page()
+        screen.begin_page()
     st.session_state["shown_page"] = name
+    screen.begin()
     with watched(name):
         page.run()
     with place:

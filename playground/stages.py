@@ -128,7 +128,7 @@ def field_panel(
 
     `csv` is the link of its numbers; True is that of the experiment on the screen.
     """
-    if st.session_state.get("narrow"):
+    if panel.narrow():
         width = min(width, 350)
     seen = state.view()
     shown = (

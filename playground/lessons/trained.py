@@ -63,7 +63,7 @@ def lines(trace: AttentionTrace, found: Answer, head: int) -> None:
     if row is None and len(found.places) == 1:
         row = found.places[0]
     row = row if row is not None and row < len(trace.tokens) else None
-    width = 350 if st.session_state.get("narrow") else 860
+    width = 350 if panel.narrow() else 860
     spec = alignment_spec(trace, head, query=row, width=width, height=LINES, say=_)
     panel.plot("trained_lines", spec, height=LINES)
 
@@ -86,7 +86,7 @@ def pictures(setting: Setting, found: Answer, head: int) -> None:
     with left:
         trained_patch.hero(setting, shown, head, trained_downloads.link(f"{field}.csv", setting))
     if st.session_state.get("trained_by_hand"):
-        with left if st.session_state.get("narrow") else right:  # on a phone the right column is far below
+        with left if panel.narrow() else right:  # on a phone the right column is far below
             trained_patch_desk.draw(setting, found, head, asked_row(found, trace))
     with right:
         scored = Experiment("attention", temperature=setting.change.temperature)

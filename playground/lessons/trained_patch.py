@@ -163,7 +163,7 @@ def hero(setting: Setting, trace: AttentionTrace, head: int, csv: str) -> None:
     st.session_state[_TARGET] = Target(setting.layer, head, weights, allowed)
     st.session_state[_SEEN] = panel.painted_grid(MAP)[0]  # the page runs after its callbacks
     place = state.view().cell
-    size = 350 if st.session_state.get("narrow") else 520
+    size = 350 if panel.narrow() else 520
     title = frame.hero_title(head)
     more: dict[str, Any] = {"on_cell": state.open_cell}
     if by_hand:

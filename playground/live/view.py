@@ -81,7 +81,7 @@ def _loss_text(moment: Moment) -> str:
 
 def _maps(layers: list[tuple[str, AttentionTrace]], *, box: tuple[int, int], moving: bool) -> None:
     """The weights of every head, a panel a layer. While they move nothing can be opened: it would be gone at once."""
-    width, height = (350, box[1]) if st.session_state.get("narrow") else box
+    width, height = (350, box[1]) if panel.narrow() else box
     specs = {
         layer: heatmap_spec(trace, "weights", box=(width, height), titled=False, legend=False, say=_)
         for layer, trace in layers

@@ -24,7 +24,7 @@ BIASES = {"-inf": float("-inf"), "-10000": -10_000.0, "-10": -10.0, "-2": -2.0}
 def draw(trace: AttentionTrace) -> None:
     """The five pictures of one head, their row sums, the table, and the cases in which the agreement ends."""
     found = _compared(trace)
-    narrow = bool(st.session_state.get("narrow"))
+    narrow = panel.narrow()
     weights = torch.stack([way.weights.float() for way in found.ways])  # (way, query, key)
     sums = torch.stack([way.row_sums.float() for way in found.ways])  # (way, query)
     names = [short_name(way) for way in WAYS]

@@ -97,7 +97,7 @@ def _difference(before: AttentionTrace, after: AttentionTrace, field: str, head:
         forbidden = None if forbidden is None else forbidden[head : head + 1]
     # Rounding noise must not fill the scale.
     least = 0.01 * max_magnitude([trace.field(field).detach().numpy() for trace in (before, after)])
-    narrow = bool(st.session_state.get("narrow"))
+    narrow = panel.narrow()
     rows, cols = dims[-2], dims[-1] if dims[-1] == "key" else "feature"
 
     def spec() -> dict[str, Any]:

@@ -124,7 +124,7 @@ def draw(trace: AttentionTrace) -> None:
             dims=("query", "key"),
             row_labels=[visible(token) for token in trace.tokens],
             col_labels=[visible(token) for token in trace.source_tokens],
-            box=(350 if st.session_state.get("narrow") else 400, 420),
+            box=(350 if panel.narrow() else 400, 420),
             say=_,
         ),
         cells=allowed.numel(),

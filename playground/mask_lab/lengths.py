@@ -70,7 +70,7 @@ def _picture(name: str, title: str, wanted: Experiment, said: str = "") -> None:
         return
     head = one_head(trace)
     blind = int((~trace.heads.allowed[0, 0].any(dim=-1)).sum())
-    narrow = bool(st.session_state.get("narrow"))
+    narrow = panel.narrow()
     panel.heatmap(
         f"mask_lab_length_{name}",
         lambda: heatmap_spec(trace, "weights", head=head, box=(350 if narrow else WIDTH, HEIGHT), say=_),

@@ -35,7 +35,7 @@ def far(experiment: Experiment, trace: AttentionTrace) -> None:
             cols_are="key",
             dims=("query", "key"),
             field="reach",
-            box=(350 if st.session_state.get("narrow") else 420, 420),
+            box=(350 if panel.narrow() else 420, 420),
             say=_,
         ),
         cells=queries * keys,

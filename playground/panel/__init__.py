@@ -14,11 +14,13 @@ import numpy as np
 import streamlit as st
 
 from playground.assets import addresses
-from playground.i18n import _
+from playground.i18n import _, language
+from playground.panel import screen
 from playground.panel.message import pack
-from playground.panel.received import Cell, Grid, cell_of, far_of, grid_of, serial_of
+from playground.panel.received import Cell, Grid, cell_of, grid_of, serial_of
+from playground.panel.screen import narrow
 
-__all__ = ["Cell", "Grid", "chips", "heatmap", "painted_grid", "plot", "pool_of", "statement", "table"]
+__all__ = ["Cell", "Grid", "chips", "heatmap", "narrow", "painted_grid", "plot", "pool_of", "statement", "table"]
 
 # The scripts come from a route of the app, where the browser keeps them: Streamlit would send them with every panel.
 _STUB = """
@@ -35,7 +37,6 @@ const panel = import(here("%(panel.js)s"));
 export default async (component) => (await panel).default(component);
 """
 
-FAR = "far"  # in the session: the panels that nobody sees, see sight.js
 LARGE = 20_000  # cells: a panel with more than this is sent its numbers only while it is near the screen
 
 
@@ -44,12 +45,8 @@ def _component() -> Callable[..., Any]:
     return st.components.v2.component("attention_panel", js=_STUB % addresses(), isolate_styles=False)
 
 
-def begin_page() -> None:
-    """All pictures of a page come once: nobody knows yet which of them are in sight."""
-    st.session_state.pop(FAR, None)
-
-
-def _words() -> dict[str, str]:
+@cache
+def _words(_language: str) -> dict[str, str]:
     return {
         "column": _("column"),
         "forbidden_weight": _("forbidden: the weight is 0"),
@@ -95,7 +92,7 @@ def heatmap(
         return (st.session_state.get(key) or {}).get(name)
 
     large = cells > LARGE
-    away = key in st.session_state.get(FAR, ()) and on_paint is None
+    away = on_paint is None and screen.unseen(key)
     figure = spec() if (said("near") if large else not away) else None
     meta = figure["meta"] if figure else {}
     rows, cols = meta.get("pool", (1, 1))
@@ -124,8 +121,8 @@ def heatmap(
         "group": name,
         "twins": twins,
         "selectable": on_cell is not None,
-        "narrow": bool(st.session_state.get("narrow")),
-        "words": _words(),
+        "narrow": narrow(),
+        "words": _words(language()),
         "paint": _paint(serial_of(said("mask")), brush, painted_now, steps) if on_paint else None,
     }
     marked = {"group": name, "head": cell.head, "row": cell.row, "col": cell.col} if cell else None
@@ -140,13 +137,6 @@ def heatmap(
         if grid is not None and on_paint is not None:
             on_paint(grid)
 
-    def seen() -> None:
-        if said("narrow") is not None:
-            st.session_state["narrow"] = bool(said("narrow"))
-
-    def sighted() -> None:
-        st.session_state[FAR] = far_of(said("far"))
-
     if figure:
         st.session_state[f"{key}_meta"] = meta
     sent = _component()(
@@ -154,16 +144,12 @@ def heatmap(
         data=pack(header, csv=csv, cell=marked),
         on_back_change=_heard,
         on_cell_change=clicked,
-        on_near_change=seen,
-        on_narrow_change=seen,
-        on_far_change=sighted,
+        on_near_change=_heard,
+        on_narrow_change=lambda: screen.hear(screen.NARROW, said(screen.NARROW)),
+        on_far_change=lambda: screen.hear(screen.FAR, said(screen.FAR)),
         on_mask_change=painted,
     )
-    if "narrow" not in st.session_state and sent.get("narrow") is not None:
-        # A browser that comes back to a server that was restarted: it has said so long ago, and nothing changes now.
-        st.session_state["narrow"] = bool(sent["narrow"])
-    if FAR not in st.session_state and sent.get("far") is not None:
-        st.session_state[FAR] = far_of(sent["far"])
+    screen.recall(sent)
 
 
 def _paint(serial: int, brush: int, grid: Grid | None, steps: tuple[str, str]) -> dict[str, Any]:

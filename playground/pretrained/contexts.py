@@ -66,7 +66,7 @@ def two(loaded: Loaded, text: str, layer: str, head: int) -> None:
         panel.statement("pretrained_beside_wrong", said, problem.remedy, alert=True)
         return
     rows = []
-    width = 350 if st.session_state.get("narrow") else 420
+    width = 350 if panel.narrow() else 420
     for place, (column, one, reading) in enumerate(
         zip(st.columns(2), (loaded, other), readings, strict=True), start=1
     ):

@@ -33,7 +33,7 @@ def _overview(reading: Reading, part: str) -> None:
     layers = [layer for layer in reading.layers.values() if layer.part == part]
     maps, forbidden = small_maps(layers, CELLS)
     heads = layers[0].weights.shape[0]
-    narrow = bool(st.session_state.get("narrow"))
+    narrow = panel.narrow()
     width = 350 if narrow else 860
     map_size = min(MAP, (width - 110) / heads)
     height = round(len(layers) * (map_size + 30)) + 110
@@ -66,7 +66,7 @@ def _overview(reading: Reading, part: str) -> None:
 def hero(trace: AttentionTrace, layer: str, head: int) -> None:
     """The weights of one head, large; a click opens the arithmetic."""
     place = state.view().cell
-    size = 350 if st.session_state.get("narrow") else 520
+    size = 350 if panel.narrow() else 520
     panel.heatmap(
         "pretrained_weights",
         lambda: heatmap_spec(trace, "weights", head=head, box=(size, HEIGHT), titled=False, say=_),

@@ -1,0 +1,76 @@
+"""The messages of a run go from its thread to the event loop, and from there to the browser, in batches.
+
+A run has a hundred messages. Streamlit wakes the event loop for each of them, and lets it go round once more for each
+that it sends. While pages are drawn, every such round waits until the drawing thread hands over the interpreter, up to
+5 ms each: of sixty visitors the last waited longer for his messages to be passed on than for his page to be drawn.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from typing import Any
+
+from streamlit.runtime import runtime
+from streamlit.runtime.app_session import AppSession
+
+AT_ONCE = 100  # messages that are handed on before others have their turn; the queue that takes them holds 500
+
+
+class Batch:
+    """What a session's threads want done on its event loop, in order."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._lock = threading.Lock()
+        self._waiting: list[Callable[[], None]] = []
+
+    def add(self, callback: Callable[[], None]) -> None:
+        """Do it soon: one call of the loop does all that has gathered until then."""
+        with self._lock:
+            self._waiting.append(callback)
+            if len(self._waiting) > 1:
+                return
+        try:
+            self._loop.call_soon_threadsafe(self._do)
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
+
+    def _do(self) -> None:
+        with self._lock:
+            callbacks, self._waiting = self._waiting, []
+        for callback in callbacks:
+            try:
+                callback()
+            except Exception as problem:  # as the loop does with each: the others are called all the same
+                self._loop.call_exception_handler({"message": "in a callback of a session", "exception": problem})
+
+
+def _call_soon(session: AppSession, callback: Callable[[], None]) -> None:
+    batch: Batch = session.__dict__.setdefault("_batch", Batch(session._event_loop))
+    batch.add(callback)
+
+
+class _Sleep:
+    """`asyncio`, but a sleep of no time is one only now and then."""
+
+    def __init__(self) -> None:
+        self._passed = 0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(asyncio, name)
+
+    async def sleep(self, seconds: float, *more: Any) -> Any:
+        if seconds == 0:
+            self._passed += 1
+            if self._passed % AT_ONCE:
+                return None
+        return await asyncio.sleep(seconds, *more)
+
+
+def install() -> None:
+    """For the whole process, before its first session."""
+    AppSession._call_soon_on_event_loop = _call_soon  # type: ignore[method-assign, assignment]
+    runtime.asyncio = _Sleep()  # type: ignore[assignment, attr-defined]
