@@ -1,10 +1,11 @@
 """A class on one server: `python -m benchmarks.load [--sessions 1 10 30 60 100] [--seconds S] [--heavy] [--minutes M]`.
 
-So many visitors, each a real websocket session (see `visitor.py`), look at 16 tokens in 8 heads on average. Every 2 s
-each of them changes one thing, in turn: the number of heads, the text (one that nobody has had before), the mask. The
-moments are spread at random from a seed. A change counts from its message being sent until the last message of its
-result has come; then the weights are decoded and held against what was asked for: tokens, heads, mask, sums of rows.
-The last picture of every visitor is compared, value by value, with a computation of its own.
+So many visitors, each a real websocket session (see `visitor.py`), look at 16 tokens in 8 heads on average. They have
+come, and each has changed one thing, before the clock starts. Every 2 s each of them changes one thing, in turn: the
+number of heads, the text (one that nobody has had before), the mask. The moments are spread at random from a seed. A
+change counts from its message being sent until the last message of its result has come; then the weights are decoded
+and held against what was asked for: tokens, heads, mask, sums of rows. The last picture of every visitor is compared,
+value by value, with a computation of its own.
 
 * --heavy: one visitor more, with 512 tokens in 12 heads, who comes and goes: the others' times with and without.
 * --minutes: one class for so long, with visitors who leave and others who come; prints the memory as it goes. Before,

@@ -49,7 +49,7 @@ class Student:
         self.turn = number  # of heads, text, mask
 
     async def arrive(self) -> None:
-        """Open the link."""
+        """Open the link and change one thing: from then on the page says which of its pictures nobody sees."""
         if self.visitor is not None:
             await self.visitor.close()
         query = {"text": self.asked.text, "heads": str(self.asked.heads), "width": str(WIDTH)}
@@ -57,6 +57,7 @@ class Student:
         self.visitor = Visitor(self.address, query)
         await self.visitor.open()
         self.look()
+        await self.change()
 
     async def leave(self) -> None:
         """Close the tab."""
