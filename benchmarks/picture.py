@@ -46,26 +46,38 @@ class Asked:
 
 @dataclass(frozen=True)
 class Picture:
-    """What the panel `hero` was sent: (head, query, key), and the tokens; `waiting`: it has no numbers yet."""
+    """What the panel `hero` was sent: (head, query, key), and the tokens; `waiting`: it has no numbers yet.
+
+    Of a long text a cell of the picture is the largest of `by` x `by` cells, and a label names the first and the last
+    token of its group.
+    """
 
     panel: str
     weights: NDArray[np.float32]
     rows: tuple[str, ...]
     cols: tuple[str, ...]
     waiting: bool = False
+    by: int = 1
 
     def wrong(self, asked: Asked) -> str | None:
         """What is not as it was asked for, in words; None if all is."""
         if self.waiting:
             return "the picture has no numbers"
-        if self.rows != asked.words or self.cols != asked.words:
-            return f"tokens {' '.join(self.rows)!r} instead of {asked.text!r}"
-        wanted = (asked.heads, len(asked.words), len(asked.words))
+        groups = [asked.words[first : first + self.by] for first in range(0, len(asked.words), self.by)]
+        labels = tuple(group[0] if len(group) == 1 else f"{group[0]} … {group[-1]}" for group in groups)
+        if self.rows != labels or self.cols != labels:
+            return f"tokens {' '.join(self.rows)[:200]!r} instead of {' '.join(labels)[:200]!r}"
+        wanted = (asked.heads, len(labels), len(labels))
         if self.weights.shape != wanted:
             return f"shape {self.weights.shape} instead of {wanted}"
-        forbidden = np.broadcast_to(~asked.allowed, wanted)
+        starts = range(0, len(asked.words), self.by)
+        allowed = np.logical_or.reduceat(np.logical_or.reduceat(asked.allowed, starts, axis=0), starts, axis=1)
+        forbidden = np.broadcast_to(~allowed, wanted)
         if not np.array_equal(np.isnan(self.weights), forbidden):
             return f"the mask is not {asked.mask!r}"
+        if self.by > 1:  # the largest of each group: they sum to no more than a number we could know
+            inside = np.nanmin(self.weights) >= 0 and np.nanmax(self.weights) <= 1
+            return None if inside else "a weight is not between 0 and 1"
         sums = np.nansum(self.weights, axis=-1, dtype=np.float64)
         if np.nanmin(self.weights) < 0 or np.abs(sums - 1).max() > 1e-5:
             return f"a row sums to {sums.flat[np.abs(sums - 1).argmax()]:.6f}"
@@ -83,4 +95,5 @@ def read(panel: str, message: bytes) -> Picture:
     start = 4 * math.ceil((4 + length) / 4) + 4 * offset
     z = np.frombuffer(message, "<f4", rows * columns, start).reshape(rows, columns)
     blocks = [z[b["y0"] : b["y0"] + meta["rows"], b["x0"] : b["x0"] + meta["cols"]] for b in meta["blocks"]]
-    return Picture(panel, np.stack(blocks), tuple(meta["row_labels"]), tuple(meta["col_labels"]))
+    by = meta.get("pool", (1, 1))[0]
+    return Picture(panel, np.stack(blocks), tuple(meta["row_labels"]), tuple(meta["col_labels"]), by=by)

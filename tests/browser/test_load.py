@@ -115,3 +115,17 @@ def test_a_picture_as_it_was_asked_for_is_right() -> None:
 )
 def test_what_is_wrong_is_noticed(change: Callable[[Picture], Picture], words: str) -> None:
     assert re.search(words, change(picture()).wrong(ASKED) or "")
+
+
+def test_a_picture_of_a_long_text_is_held_against_its_groups() -> None:
+    """Two tokens a cell, the last alone: labels name the first and the last of a group, a cell is the largest."""
+    asked = Asked(("a", "b", "c", "d", "e"), 1)
+    labels = ("a … b", "c … d", "e")
+    found = Picture("p", np.full((1, 3, 3), 0.3, np.float32), labels, labels, by=2)
+    assert found.wrong(asked) is None
+    assert "tokens" in (replace(found, rows=("a … b", "c … x", "e")).wrong(asked) or "")
+    assert "between" in (replace(found, weights=found.weights + 1).wrong(asked) or "")
+    masked = replace(asked, mask="Blocks")  # groups see each other where any of their tokens do
+    shown = np.where(np.array([[1, 1, 0], [1, 1, 1], [0, 1, 1]], bool), np.float32(0.3), np.nan)[None]
+    assert replace(found, weights=shown.astype(np.float32)).wrong(masked) is None
+    assert "mask" in (found.wrong(masked) or "")
