@@ -50,7 +50,8 @@ def seeds() -> dict[str, list[bytes]]:
     """By the target's name."""
     links = [urlencode(experiment.to_query()) for experiment in EXPERIMENTS]
     seen = View(head=1, cell=Cell("weights", 0, 1, 2), pinned=EXPERIMENTS[-2], stage="q")
-    sent = (["weights", 1, 2, 3], {"serial": 3, "rows": 3, "cols": 5, "bits": "//4="}, None, {"head": 0})
+    grid = {"serial": 3, "rows": 3, "cols": 5, "bits": "//4="}
+    sent = (["weights", 1, 2, 3], grid, None, {"head": 0}, ["stage_q", "hero"])
     return {
         "query": [link.encode() for link in links],
         "view": [urlencode(seen.to_query()).encode()],

@@ -27,7 +27,7 @@ from attention_core.trained.kept import from_bytes, to_bytes
 from attention_core.weights_io import load_metadata, load_weights
 from attention_viz.labels import escape, shorten, visible
 from playground.downloads import Refused, build
-from playground.panel.received import cell_of, grid_of, serial_of
+from playground.panel.received import MOST_PANELS, cell_of, far_of, grid_of, serial_of
 from playground.pretrained import policy
 from playground.service import api
 from playground.service.problem import Problem
@@ -88,6 +88,9 @@ def mask(content: bytes) -> None:
     with contextlib.suppress(ValueError):
         found = parse_mask(text(content))
         assert parse_mask(format_mask(found)) == found
+        for cross in (False, True):
+            said = found.sentence(cross=cross)
+            assert said.endswith(".") and "{" not in said and len(said) < 2000
         assert isinstance(str(found), str)
 
 
@@ -118,6 +121,7 @@ def message(content: bytes) -> None:
         assert cell is None or (cell.head in (0, 1) and 0 <= cell.row < 3 and 0 <= cell.col < 5)
         assert grid is None or (len(grid) == 3 and all(len(row) == 5 for row in grid))
         assert 0 <= serial_of(sent) < 2**31
+        assert len(far_of(sent)) <= MOST_PANELS and all(isinstance(key, str) for key in far_of(sent))
 
 
 def download(content: bytes) -> None:
