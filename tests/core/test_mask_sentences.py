@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from math import inf
+
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
 from attention_core.masks import And, Causal, Full, Global, Mask, Not, Or, Padding, Window
-from attention_core.masks.bands import bands_of, sum_of_products
+from attention_core.masks.bands import EVERYTHING, Band, bands_of, sum_of_products
 from attention_core.masks.base import extent
 from tests.core.mask_examples import BATCH, HEADS, KEYS, QUERIES, masks
 
@@ -73,3 +75,9 @@ def test_bands_are_the_distances_that_are_open(mask: Mask) -> None:
         for key in range(7):
             inside = any(band.least <= key - query <= band.most for band in bands)
             assert bool(grid[query, key]) is inside
+
+
+def test_bands_that_touch_are_one() -> None:
+    assert bands_of(Causal() | ~Causal()) == EVERYTHING
+    assert bands_of(Causal(-2) | ~Causal(0)) == (Band(-inf, -2), Band(1, inf))
+    assert (Causal() | ~Causal()).sentence() == "Each token sees every token."
