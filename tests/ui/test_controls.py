@@ -383,7 +383,8 @@ def test_all_heads_is_a_choice_that_is_lit_and_an_example_goes_back_to_it(app: A
     choice = app.button_group(key="head_choice")
     assert choice.value == 0 and choice.options[0] == "All heads"
     choice.set_value(2).run()
-    app.button(key="article_self").click().run()
+    app.selectbox(key="preset").set_value("chinese").run()
     healthy(app)
+    assert good(app).num_heads > 2
     assert app.button_group(key="head_choice").value == 0 and "head" not in app.query_params
     assert panel(app, "hero").heads == list(range(good(app).num_heads))
