@@ -55,6 +55,10 @@ with right:
         marks=False,
     )
 
+application.settings()
+libraries.settings()
+reaching.settings()
+numbers.settings(trace.shape("weights")[2])
 st.markdown(f"## {_('What the mask changed')}")
 numbers.draw(difference.draw(experiment, trace), trace)
 

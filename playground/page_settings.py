@@ -69,7 +69,9 @@ def for_address(page: str) -> dict[str, str]:
             setting.value = st.session_state.get(name, setting.value)
             if setting.value != setting.default:
                 found[name] = str(setting.value)
-    return found
+    # What nobody has read yet belongs to a part of the page that is closed: it is for the day when that is opened.
+    unread = {name: text for name, text in st.query_params.items() if name.startswith(f"{page}_") and name not in kept}
+    return unread | found
 
 
 def forget() -> None:

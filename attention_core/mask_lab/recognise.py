@@ -76,16 +76,18 @@ def describe(
     >>> describe(Explicit(("x..", "xx.", "xxx")), 3, 3)
     'Each token sees itself and every token before it.'
     >>> describe(Explicit(("x.x", "...", "xxx")), 3, 3)
-    '5 of 9 cells are open; 1 of 3 queries see nothing.'
+    '5 of 9 cells are open; queries that see nothing: 1 of 3.'
     >>> describe(Explicit(("x..x.", "xx...", "xxx..", "xxxx.", "xxxxx")), 5, 5)
     'Each token sees itself and every token before it; changed by hand: 1 opened.'
     """
     found, changes = mask, ""
-    if _has_painting(mask) and mask.depends_on <= {"q", "k"}:
+    if isinstance(mask, Explicit | Combination | Not) and mask.depends_on <= {"q", "k"}:
         grid = mask.materialize(1, 1, queries, keys)[0, 0]  # (query, key)
         exact = recognise(mask, queries, keys)
         if exact is not None:
-            found = exact
+            # Of two that are true here, a painting's own is no rule, and of rules the shorter is easier to see.
+            shorter = len(exact.sentence(cross=cross)) < len(mask.sentence(cross=cross))
+            found = exact if shorter or _has_painting(mask) else mask
         elif isinstance(mask, Explicit):
             near = nearest(grid, painted_on)
             if near is None:

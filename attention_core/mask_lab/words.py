@@ -71,7 +71,7 @@ MESSAGES: dict[str, str] = {
     "flex_polarity": "mask_mod returns True = may attend",
     # a painted mask in words
     "open_cells": "{open} of {cells} cells are open.",
-    "open_cells_blind": "{open} of {cells} cells are open; {blind} of {queries} queries see nothing.",
+    "open_cells_blind": "{open} of {cells} cells are open; queries that see nothing: {blind} of {queries}.",
     # a mask that was painted on
     "by_hand_opened": "changed by hand: {opened} opened",
     "by_hand_closed": "changed by hand: {closed} forbidden",

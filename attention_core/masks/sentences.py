@@ -17,6 +17,7 @@ from attention_core.masks.words import listed, phrase
 
 Translator = Callable[[str], str]
 
+CLAUSES = 3  # parts of a sentence that can be kept in mind
 SPELLED_OUT = 5  # simple masks of a combination that a sentence goes through; of more it names the rule
 
 
@@ -24,14 +25,18 @@ def sentence(mask: Mask, _: Translator, cross: bool = False) -> str:
     """One sentence that says who sees whom; for `cross` the keys are those of another text."""
     say = _Sayer(_, cross)
     if extent(mask)[1] > SPELLED_OUT:
-        return say("A token sees another where this holds: {rule}.", rule=phrase(mask, _))
-    what, more = say.clause(sum_of_products(mask))
+        return _rule(mask, _)
+    what, more = say.clause(sum_of_products(mask), alone=True)
     if what is None:
         return say("No {looker} sees any {token}.")
     said = [say("{Each} sees {what}", what=what), *more]
     if "Global" in repr(mask):
         said[-1] = say("{what} (positions count from 0)", what=said[-1])
-    return "; ".join(said) + "."
+    return "; ".join(said) + "." if len(said) <= CLAUSES else _rule(mask, _)
+
+
+def _rule(mask: Mask, _: Translator) -> str:
+    return _("A token sees another where this holds: {rule}.").format(rule=phrase(mask, _))
 
 
 Clause = tuple[str | None, list[str]]  # what each token sees, None for nothing; and what is to be said after it
@@ -62,8 +67,8 @@ class _Sayer:
     def __call__(self, message: str, **more: object) -> str:
         return self._(message).format(**self._who, **more)
 
-    def clause(self, mask: Mask) -> Clause:
-        """What each token sees, and what else there is to say."""
+    def clause(self, mask: Mask, alone: bool = False) -> Clause:
+        """What each token sees, and what else there is to say of it, more where it is the whole mask."""
         bands = bands_of(mask)
         if bands is not None:
             return self._alone(bands), []
@@ -72,12 +77,12 @@ class _Sayer:
                 return self._all(*split(masks, True))
             case Or(masks=masks):
                 return self._any(*split(masks, False))
-            case Padding(lengths=(length,)):
+            case Padding(lengths=(length,)) if alone:
                 return self._first(length), [self("the others are padding")]
-            case Padding(lengths=lengths):
+            case Padding(lengths=lengths) if alone:
                 said = "the texts of the batch have {numbers} tokens, and the rest is padding"
                 return self("the {tokens} of its own text"), [self(said, numbers=listed(lengths))]
-            case Prefix(length=length):
+            case Prefix(length=length) if alone:
                 return self("only {what}", what=self._first(length)), []
             case Global():
                 return self("only {what}", what=self._at(mask)), self._globals(mask)
@@ -90,8 +95,14 @@ class _Sayer:
 
     def _all(self, bands: Bands | None, masks: list[Mask]) -> Clause:
         """Masks joined by and: what one of them opens, and what the others leave of it."""
+        if bands == (Band(0, 0),):  # what a window with gaps or a block allows of a token itself: all
+            masks = [mask for mask in masks if not isinstance(mask, Blocks | Dilated)]
+            if any(isinstance(mask, Not) and isinstance(mask.mask, Blocks | Dilated) for mask in masks):
+                bands = ()
         if bands == ():
             return None, []
+        if not masks:
+            return self._alone(bands or EVERYTHING), []
         opening = [mask for mask in masks if not isinstance(mask, Not)]
         gap = others(bands) if bands is not None and len(bands) > 1 else ()
         limits: list[str] = []
@@ -110,6 +121,9 @@ class _Sayer:
         limits += [self._limit(mask) for mask in masks if mask is not first]
         if not limits or base is None:
             return base, more
+        own = self(", but not {own}")
+        if base.endswith(own):  # one "but" is enough
+            base, limits = base.removesuffix(own), [self("not {own}"), *limits]
         joined = self._chain(limits)
         if more:
             return base, [*more, self("of all this {limits}", limits=joined)]
@@ -162,7 +176,7 @@ class _Sayer:
             more: list[str] = []
         else:
             # What is seen from anywhere is said last, it reads as an addition.
-            first = min(past, key=lambda mask: isinstance(mask, Global | Prefix | Explicit))
+            first = min(past, key=lambda mask: isinstance(mask, Global | Prefix | Padding | Explicit))
             past.remove(first)
             base, more = self.clause(first)
         return base, more + [said for mask in past for said in self._added(mask)]
@@ -170,9 +184,9 @@ class _Sayer:
     def _added(self, mask: Mask) -> list[str]:
         """What a mask joined by or adds."""
         match mask:
-            case Prefix(length=1):
+            case Prefix(length=1) | Padding(lengths=(1,)):
                 return [self("the first {token} is open to all")]
-            case Prefix(length=length):
+            case Prefix(length=length) | Padding(lengths=(length,)):
                 return [self("the first {n} {tokens} are open to all", n=length)]
             case Global():
                 return self._globals(mask, seen=True)
@@ -305,7 +319,11 @@ class _Sayer:
         gap = others(bands)
         if len(bands) > 1 and len(gap) == 1:
             return self("every {token} but {what}", what=self._band(gap[0]))
-        return self._chain([self._band(band) for band in bands])
+        parts = self._chain([self._band(band) for band in bands])
+        near = any(band.least <= 1 and band.most >= -1 for band in bands)  # so near that one might think of itself
+        if near and not any(band.least <= 0 <= band.most for band in bands) and any(band.most < 0 for band in bands):
+            return self("{what}, but not {own}", what=parts)
+        return parts
 
     def _band(self, band: Band) -> str:
         """The tokens of one band."""
@@ -335,12 +353,12 @@ class _Sayer:
         """What lies from `near` to `far` places before a token."""
         if far == inf:
             if near == 1:
-                return self("every {token} before it, but not {own}")
+                return self("every {token} before it")
             return self("the {tokens} that are at least {n} places before it", n=int(near))
         if near == far:
             return self("the one before it") if near == 1 else self("the one {n} places before it", n=int(near))
         if near == 1:
-            return self("the {n} before it, but not {own}", n=int(far))
+            return self("the {n} before it", n=int(far))
         return self("those {n} to {m} places before it", n=int(near), m=int(far))
 
     def _after(self, near: float, far: float) -> str:

@@ -105,9 +105,14 @@ def _one_sign_a_row(spec: dict[str, Any]) -> dict[str, Any]:
     return spec
 
 
-def _compared(trace: AttentionTrace) -> Comparison:
+def settings() -> None:
+    """What the link may say of this section, read also while it is closed."""
     state.page_setting("mask_lab_dtype", "float32", state.one_of(DTYPES))
     state.page_setting("mask_lab_bias", "-inf", state.one_of(BIASES))
+
+
+def _compared(trace: AttentionTrace) -> Comparison:
+    settings()
     head = one_head(trace)
     with st.container(horizontal=True, gap="small", vertical_alignment="bottom"):
         dtype = told.selectbox(_("Number format"), list(DTYPES), key="mask_lab_dtype", width=140)

@@ -16,9 +16,14 @@ from playground import panel, state, told
 from playground.i18n import _
 
 
+def settings() -> None:
+    """What the link may say of this section, read also while it is closed."""
+    state.page_setting("mask_lab_library", "sdpa", state.one_of(LIBRARIES))
+
+
 def draw(experiment: Experiment, trace: AttentionTrace) -> None:
     """One library at a time: its tensor as a picture, and the code."""
-    state.page_setting("mask_lab_library", "sdpa", state.one_of(LIBRARIES))
+    settings()
     names = {
         "sdpa": "PyTorch SDPA",
         "mha": "nn.MultiheadAttention",

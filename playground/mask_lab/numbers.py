@@ -12,6 +12,12 @@ from playground.i18n import _
 from playground.mask_lab.editor import one_head
 
 
+def settings(queries: int) -> None:
+    """What the link may say of the rows, read also while they are folded away."""
+    # Counted from 1, as heads are; 0: what lost most.
+    state.page_setting("mask_lab_query", 0, state.whole(0, queries))
+
+
 def draw(before: AttentionTrace, after: AttentionTrace) -> None:
     """The table of the heads, and on request where the mass of each row went."""
     effect = mask_effect(before, after)
@@ -100,8 +106,7 @@ def _rows(effect: MaskEffect, head: int) -> None:
 def _one_row(effect: MaskEffect, head: int, after: AttentionTrace) -> None:
     """One query, key by key: what remains grows by one and the same factor."""
     tokens = effect.tokens
-    # Counted from 1, as heads are; 0: what lost most.
-    state.page_setting("mask_lab_query", 0, state.whole(0, len(tokens)))
+    settings(len(tokens))
     st.session_state["mask_lab_query"] = min(st.session_state["mask_lab_query"], len(tokens))
     chosen = told.selectbox(
         _("Where it went, for the query"),

@@ -128,7 +128,8 @@ def presets() -> dict[str, Preset]:
 def draw(queries: int, keys: int) -> None:
     """Choose a preset and its parameters, and put it on the grid, alone or combined with what is there."""
     found = presets()
-    if "mask_lab_kind" not in st.session_state:  # what is chosen here is not on the grid yet: at first both agree
+    # What is chosen here is not on the grid yet. As long as nobody has chosen, the two agree.
+    if not st.session_state.get("mask_lab_kind_chosen"):
         st.session_state["mask_lab_kind"] = "full" if state.experiment().mask == masks.Full() else None
     kind = told.pills(
         _("Start from"),
@@ -136,11 +137,16 @@ def draw(queries: int, keys: int) -> None:
         key="mask_lab_kind",
         format_func=lambda name: found[name].label,
         required=True,
+        on_change=_chosen,
         label_visibility="collapsed",
     )
     with st.container():  # a place that stays, see frame.header
         if kind is not None:
             _form(kind, found[kind], queries, keys)
+
+
+def _chosen() -> None:
+    st.session_state["mask_lab_kind_chosen"] = True
 
 
 def _form(kind: str, preset: Preset, queries: int, keys: int) -> None:

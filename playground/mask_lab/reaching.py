@@ -13,13 +13,18 @@ from playground import panel, state, told
 from playground.i18n import _
 
 
+def settings() -> None:
+    """What the link may say of this section, read also while it is closed."""
+    state.page_setting("mask_lab_layers", 1, state.whole(1, LAYERS))
+
+
 def far(experiment: Experiment, trace: AttentionTrace) -> None:
     """What each token can know of after so many layers."""
     queries, keys = trace.shape("weights")[2:]
     if experiment.mode == "cross":
         st.caption(_("In cross-attention the keys belong to another text, which no next layer looks at again."))
         return
-    state.page_setting("mask_lab_layers", 1, state.whole(1, LAYERS))
+    settings()
     layers = told.slider(_("Layers"), 1, LAYERS, key="mask_lab_layers", width=420)
     seen = far_sight(experiment.effective_mask(), queries, keys)
     labels = [visible(token) for token in trace.tokens]

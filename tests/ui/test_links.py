@@ -177,6 +177,11 @@ SETTINGS = {
         "mask_lab_section": "zzz",
         "mask_lab_base": "zzz",
         "mask_lab_stage": "zzz",
+        "mask_lab_layers": "13",
+        "mask_lab_library": "zzz",
+        "mask_lab_dtype": "int8",
+        "mask_lab_bias": "zzz",
+        "mask_lab_query": "99",
     },
     "trained": {"trained_model": "zzz", "trained_temperature": "hot", "trained_removed": "!!", "trained_layer": "zzz"},
     "live": {"live_task": "zzz", "live_seed": "-1", "live_heads": "99", "live_rate": "fast", "live_steps": "0"},
@@ -194,6 +199,18 @@ def test_a_page_names_what_is_wrong_with_its_own_settings(page: str, name: str) 
     words = alerts(app)
     assert len(words) == 1 and words[0].startswith(f"{name}=") and "allowed" in words[0], words
     assert app.query_params.get(name) != [SETTINGS[page][name]]
+
+
+def test_a_setting_of_a_part_that_is_closed_stays_in_the_link() -> None:
+    far = {"mask_lab_section": "cost", "mask_lab_layers": "5", "mask_lab_new": "2"}
+    app = open_lesson("mask_lab", {"text": "one two three four", **far})
+    assert alerts(app) == [] and {name: app.query_params.get(name) for name in far} == far
+    app.number_input(key="c_seed").set_value(5).run()
+    assert {name: app.query_params.get(name) for name in far} == far
+    app.button_group(key="mask_lab_section").set_value("far").run()
+    assert app.slider(key="mask_lab_layers").value == 5
+    app.button_group(key="mask_lab_section").set_value("lengths").run()
+    assert app.slider(key="mask_lab_new").value == 2
 
 
 def test_a_wrong_setting_is_forgotten_when_the_visitor_goes_on() -> None:

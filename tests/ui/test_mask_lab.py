@@ -259,7 +259,7 @@ UNNAMED = Explicit(("." * N, *["x" * N] * 5, "x" + "." * (N - 1)))
         (Full(), "Each token sees every token.", "Nothing is forbidden yet"),
         (Causal() & Window(3), "Each token sees itself and the 2 before it.", "causal and window 3 · 18 of 49 cells"),
         (TRIANGLE, "Each token sees itself and every token before it.", "painted 7 by 7"),
-        (UNNAMED, "36 of 49 cells are open; 1 of 7 queries see nothing.", "painted 7 by 7"),
+        (UNNAMED, "36 of 49 cells are open; queries that see nothing: 1 of 7.", "painted 7 by 7"),
         (Causal(-1), "Each token sees every token before it, but not itself.", "queries with nothing left to see: 1"),
         (Not(Full()), "No token sees any token.", "everything forbidden · 0 of 49 cells"),
         (Not(Full()), "No token sees any token.", "queries with nothing left to see: 7"),

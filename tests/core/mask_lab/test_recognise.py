@@ -120,7 +120,7 @@ def test_bottom_right_is_recognised() -> None:
         ),
         (("xx..", "xx..", "..xx", "..xx"), "Each token sees the tokens of its own block of 2."),
         (("xx...", "xx...", "..xxx", "..xxx", "..xxx"), "Each token sees the tokens of its own document."),
-        (("x.x", "...", "xxx"), "5 of 9 cells are open; 1 of 3 queries see nothing."),
+        (("x.x", "...", "xxx"), "5 of 9 cells are open; queries that see nothing: 1 of 3."),
         (("x.x", "x..", "xxx"), "6 of 9 cells are open."),
     ],
 )
@@ -175,6 +175,31 @@ def test_the_mask_that_was_painted_on_need_not_be_guessed() -> None:
     assert describe(stroked(mask), SIZE, SIZE, painted_on=mask) == f"{mask.sentence()[:-1]}; {words}"
     far = Explicit.from_tensor(~mask.materialize(1, 1, SIZE, SIZE)[0, 0])
     assert "changed by hand" not in describe(far, SIZE, SIZE, painted_on=mask)
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (Window(3) & ~Window(1), "Each token sees the 2 before it and the 2 after it, but not itself."),
+        (Window(1) & ~Blocks(3), "No token sees any token."),
+        (Window(1) & ~Documents((0, 0, 0, 1, 1, 1, 1)), "No token sees any token."),
+        (Dilated(3, 2) & Window(1), "Each token sees only itself."),
+        (Causal(-1) & ~Window(1), "Each token sees every token before it, but not itself."),
+        (
+            Causal() | Padding((4,)),
+            "Each token sees itself and every token before it; the first 4 tokens are open to all.",
+        ),
+        ((Causal() & Padding((5,))) | Prefix(5), "Each token sees only the first 5 tokens."),
+    ],
+    ids=str,
+)
+def test_a_combination_says_what_the_picture_shows(mask: Mask, words: str) -> None:
+    assert describe(mask, 7, 7) == words
+
+
+def test_what_takes_too_many_clauses_is_named_by_its_rule() -> None:
+    mask = Global((0,)) & (Causal() | Prefix(3))
+    assert describe(mask, 7, 7) == f"A token sees another where this holds: {mask}."
 
 
 def test_in_another_language() -> None:
