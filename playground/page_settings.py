@@ -11,6 +11,7 @@ import streamlit as st
 from playground.i18n import _
 
 _KEPT = "page_settings"
+_RENAMED = "renamed_settings"  # names that only older links have
 _WRONG = "wrong_settings"  # what the address said and could not be had, in words
 
 Option = TypeVar("Option")
@@ -70,8 +71,17 @@ def for_address(page: str) -> dict[str, str]:
             if setting.value != setting.default:
                 found[name] = str(setting.value)
     # What nobody has read yet belongs to a part of the page that is closed: it is for the day when that is opened.
-    unread = {name: text for name, text in st.query_params.items() if name.startswith(f"{page}_") and name not in kept}
+    read = {*kept, *st.session_state.get(_RENAMED, ())}
+    unread = {name: text for name, text in st.query_params.items() if name.startswith(f"{page}_") and name not in read}
     return unread | found
+
+
+def renamed(name: str) -> str | None:
+    """What an older link says under a name that is used no more; the address of today goes without it."""
+    text = st.query_params.get(name)
+    if text is not None:
+        st.session_state.setdefault(_RENAMED, set()).add(name)
+    return text
 
 
 def forget() -> None:

@@ -18,6 +18,7 @@ from playground.i18n import _
 from playground.lessons import trained_models as models
 from playground.lessons.trained_link import patches_of
 from playground.lessons.trained_models import Setting
+from playground.page_settings import renamed
 
 MAP = "trained_weights"  # the key of the map that is painted on
 NAME = "trained_patches"
@@ -44,8 +45,9 @@ def patches(model: str, text: str) -> tuple[Patch, ...]:
         take_back()
         st.session_state[NAME] = rules
     st.session_state[_FOR] = (model, text)
-    if NAME not in st.session_state and NAME not in st.query_params and "trained_forced" in st.query_params:
-        st.session_state[NAME] = _older(st.query_params["trained_forced"])
+    older = renamed("trained_forced")
+    if NAME not in st.session_state and NAME not in st.query_params and older is not None:
+        st.session_state[NAME] = _older(older)
     found = parse_patches(str(state.page_setting(NAME, "", patches_of)))
     return tuple(patch for patch in found if (patch.layer, patch.head) in models.heads(model))
 

@@ -128,8 +128,9 @@ def presets() -> dict[str, Preset]:
 def draw(queries: int, keys: int) -> None:
     """Choose a preset and its parameters, and put it on the grid, alone or combined with what is there."""
     found = presets()
-    # What is chosen here is not on the grid yet. As long as nobody has chosen, the two agree.
-    if not st.session_state.get("mask_lab_kind_chosen"):
+    # What is chosen here is not on the grid yet: at first both agree. Later it stays as it is, since what stands under
+    # it comes and goes with it, and the grid must not move under a stroke.
+    if "mask_lab_kind" not in st.session_state:
         st.session_state["mask_lab_kind"] = "full" if state.experiment().mask == masks.Full() else None
     kind = told.pills(
         _("Start from"),
@@ -137,16 +138,11 @@ def draw(queries: int, keys: int) -> None:
         key="mask_lab_kind",
         format_func=lambda name: found[name].label,
         required=True,
-        on_change=_chosen,
         label_visibility="collapsed",
     )
     with st.container():  # a place that stays, see frame.header
         if kind is not None:
             _form(kind, found[kind], queries, keys)
-
-
-def _chosen() -> None:
-    st.session_state["mask_lab_kind_chosen"] = True
 
 
 def _form(kind: str, preset: Preset, queries: int, keys: int) -> None:
