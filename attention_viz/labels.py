@@ -140,25 +140,28 @@ def storable(text: str) -> str:
 
 
 def names(tokens: Sequence[str], length: int) -> list[str]:
-    """`length` labels (visible, whole, not escaped): the tokens, or 0, 1, 2 ... where there are no tokens.
+    """`length` labels (visible, whole, not escaped): the tokens, or 1, 2, 3 ... where there are no tokens.
+
+    The numbers of a vector count from 1, as heads do and as formulas count them.
 
     >>> names(("the", "the"), 2), names((), 3)
-    (['the', 'the'], ['0', '1', '2'])
+    (['the', 'the'], ['1', '2', '3'])
     """
     if len(tokens) == length:
         return [visible(token) for token in tokens]
-    return [str(place) for place in range(length)]
+    return [str(number) for number in range(1, length + 1)]
 
 
 def places(count: int, pixels: float, needed: float, *, numbers: bool = False, most: int = 32) -> list[int]:
     """The places that get a label, `needed` pixels apart and at most `most`, where a cell measures `pixels`.
 
-    Numbered places are labelled in round steps.
+    Numbers, which count from 1, are those of round steps.
 
     >>> places(6, 20.0, 13.0), places(6, 5.0, 13.0), places(12, 5.0, 13.0, numbers=True)
-    ([0, 1, 2, 3, 4, 5], [0, 3], [0, 4, 8])
+    ([0, 1, 2, 3, 4, 5], [0, 3], [3, 7, 11])
     """
     step = max(1, -(-count // most), int(-(-needed // max(pixels, 1e-9))))
     if numbers:
         step = next((nice for nice in _ROUND if nice >= step), step)
+        return list(range(step - 1, count, step)) or [count - 1]
     return list(range(0, count, step))

@@ -64,17 +64,17 @@ def first_cell(trace: AttentionTrace, head: int = 0, row: int | None = None) -> 
 
 
 def _place(trace: AttentionTrace, found: Derivation) -> str:
+    """Which picture the cell is in; the sentence names its tokens, and the numbers of a vector count from 1."""
+    field, column = field_title(found.field), found.col + 1
     if found.head is None:
-        return _("{field}, row {row}, column {col}").format(
-            field=field_title(found.field), row=found.row, col=found.col
-        )
+        return _("{field}, column {column}").format(field=field, column=column)
     names = trace.head_names
     head = str(found.head + 1)
     if found.head < len(names) and names[found.head]:
         head = f"{head} · {_(names[found.head])}"
-    return _("{field}, head {head}, row {row}, column {col}").format(
-        field=field_title(found.field), head=head, row=found.row, col=found.col
-    )
+    if found.field in SCORES:
+        return _("{field}, head {head}").format(field=field, head=head)
+    return _("{field}, head {head}, column {column}").format(field=field, head=head, column=column)
 
 
 def _step(number: int, step: Step) -> None:

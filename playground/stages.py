@@ -8,13 +8,15 @@ from math import prod
 
 import streamlit as st
 
+from attention_core.derivation import scales, score_kind, stage_formula
+from attention_core.experiment.hand_built import BUILT
 from attention_core.trace import AttentionTrace
 from attention_viz import heatmap_spec, signed_scale
 from attention_viz.pool import strongest
 from playground import panel, state
 from playground.downloads import link
 from playground.i18n import _, language, plural
-from playground.prose import prose
+from playground.prose import Section, prose
 
 SCORES = (
     "raw_scores",
@@ -73,7 +75,7 @@ def walk(trace: AttentionTrace) -> Iterator[Stage]:
         shown = [part for part in parts if part in trace.fields()]
         # Without positions x is the token embedding itself: one picture, not three.
         yield Stage(
-            "embedding",
+            f"{side}embedding",
             _("Source embedding") if side else _("Embedding"),
             tuple(shown if len(shown) > 2 else shown[-1:]),
         )
@@ -90,7 +92,37 @@ def walk(trace: AttentionTrace) -> Iterator[Stage]:
         yield Stage("dropped_weights", _("Dropout"), ("dropped_weights",), 400)
     yield Stage("context", _("Head outputs"), ("context",))
     yield Stage("concat", _("Concatenation"), ("concat",))
-    yield Stage("output", _("Output projection and output"), ("head_contributions", "output"))
+    projected = trace.output is not trace.concat
+    title = _("Output projection and output") if projected else _("Output")
+    yield Stage("output", title, ("head_contributions", "output"))
+
+
+def passage(trace: AttentionTrace, stage: str) -> Section:
+    """The words of a stage as this trace was computed, with its formula; why, where a variant has none of its own."""
+    words, name = prose("playground", language()), stage.removeprefix("source_")
+    plain = words[name]
+    section = words.get(".".join((name, *_variant(trace, name))), plain)
+    formula = stage_formula(trace, stage)
+    lead = f"{section.lead}\n${formula}$" if formula else section.lead
+    return Section(lead, section.why or plain.why)
+
+
+def _variant(trace: AttentionTrace, stage: str) -> tuple[str, ...]:
+    """What of a stage's words is to be said differently here; the parts of a section's name after its first."""
+    if stage == "embedding":
+        built = any(name in BUILT for name in trace.head_names)
+        return ("built",) if built else ("positions",) if trace.position_encoding is not None else ()
+    if stage == "raw_scores":
+        return (score_kind(trace),)
+    if stage == "scaled_scores":
+        below = [symbol for symbol, _number in scales(trace)]
+        plain = () if below and below[0] != "T" else ("plain",)
+        return (*plain, *(("temperature",) if "T" in below else ()))
+    if stage == "concat":
+        return ("one",) if trace.shape("q")[1] == 1 else ()
+    if stage == "output":
+        return ("none",) if trace.output is trace.concat else ()
+    return ()
 
 
 def shape(trace: AttentionTrace, field: str, one_head: bool = False) -> str:
@@ -173,9 +205,8 @@ def _marked(cell: panel.Cell | None, field: str) -> panel.Cell | None:
 
 def draw_walk(trace: AttentionTrace, head: int | None, *, csv: bool = True) -> None:
     """All stages, one under the other; `csv`: the trace is that of the experiment in the address."""
-    words = prose("playground", language())
     for number, stage in enumerate(walk(trace), start=1):
-        section = words[stage.name]
+        section = passage(trace, stage.name)
         st.markdown(f"### {number} · {stage.title}\n\n{section.lead}")
         many = len(stage.fields) > 1 and "allowed" not in stage.fields
         scale = signed_scale(*((trace, field) for field in stage.fields)) if many else None

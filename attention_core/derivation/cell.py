@@ -8,6 +8,7 @@ from functools import cached_property
 
 from torch import Tensor
 
+from attention_core.derivation.formulas import score_kind
 from attention_core.functional import Mod
 from attention_core.scores import Score, Tempered
 from attention_core.trace import AttentionTrace
@@ -93,12 +94,17 @@ class Cell:
     @property
     def score_kind(self) -> str:
         """The name of the score function without its temperature."""
-        return self.trace.score_name.split(",")[0]
+        return score_kind(self.trace)
 
     @property
     def rotates(self) -> bool:
         """Whether something turned queries and keys before they met."""
         return self.trace.heads.rotated_q is not self.trace.heads.q
+
+    @property
+    def prime(self) -> str:
+        """The mark of queries and keys that were turned."""
+        return "'" if self.rotates else ""
 
     @property
     def by_hand(self) -> bool:

@@ -20,7 +20,8 @@ def raw_steps(cell: Cell) -> list[Step]:
     score, kind = cell.base_score, cell.score_kind
     steps = [_vector_step(cell, "query", q), _vector_step(cell, "key", k)]
     if kind in ("dot", "scaled_dot"):
-        return [*steps, dot_step("raw", "r_{ij}", ("q_{ic}", "k_{jc}"), q, k, cell.at("raw_scores"))]
+        factors = (f"q{cell.prime}_{{ic}}", f"k{cell.prime}_{{jc}}")
+        return [*steps, dot_step("raw", "r_{ij}", factors, q, k, cell.at("raw_scores"))]
     if kind == "cosine":
         return [*steps, *_cosine_steps(cell, q, k)]
     if isinstance(score, Additive):
@@ -38,7 +39,7 @@ def raw_steps(cell: Cell) -> list[Step]:
 
 def _vector_step(cell: Cell, key: str, values: Sequence[float]) -> Step:
     letter, index = ("q", "i") if key == "query" else ("k", "j")
-    symbol = rf"\mathbf{{{letter}}}_{index}"
+    symbol = rf"\mathbf{{{letter}}}{cell.prime}_{index}"
     source = r"\mathbf{x}_i W_Q" if key == "query" else r"\mathbf{x}_j W_K"
     weights = cell.trace.projections
     biased = weights is not None and (weights.b_q if key == "query" else weights.b_k) is not None

@@ -7,6 +7,7 @@ import math
 import torch
 
 from attention_core.derivation.cell import Cell
+from attention_core.derivation.formulas import scales
 from attention_core.derivation.latex import (
     equals,
     exponential,
@@ -56,22 +57,16 @@ def score_steps(cell: Cell) -> list[Step]:
 def _scale_step(cell: Cell) -> Step:
     r"""s_ij = r_ij / (sqrt(d_k) T), or r_ij times the scale where the score is of another kind."""
     raw, scaled = cell.at("raw_scores"), cell.at("scaled_scores")
-    scale, d_k = cell.trace.scale, cell.trace.heads.rotated_q.shape[-1]
-    if scale is None or scale == 1.0:
+    scale, below = cell.trace.scale, scales(cell.trace)
+    if scale is None or not below:
         formula, substituted = r"s_{ij} = r_{ij}", rf"s_{{ij}} {equals(scaled)}"
         return Step("scale", TITLES["scale"], formula, substituted, scaled, note=note("no_scale"))
-    root = cell.score_kind == "scaled_dot"
-    temperature = 1.0 / (scale * math.sqrt(d_k)) if root else 1.0 / scale
-    dot, below, numbers = r" \cdot ", [], []
-    if root:
-        below, numbers = [r"\sqrt{d_k}"], [rf"\sqrt{{{d_k}}}"]
-    if abs(temperature - 1.0) > 1e-12:
-        below, numbers = [*below, "T"], [*numbers, factor(temperature)]
+    symbols, numbers = (r" \cdot ".join(part) for part in zip(*below, strict=True))
     return Step(
         "scale",
         TITLES["scale"],
-        rf"s_{{ij}} = \frac{{r_{{ij}}}}{{{dot.join(below)}}}",
-        rf"s_{{ij}} = \frac{{{number(raw)}}}{{{dot.join(numbers)}}} {equals(scaled)}",
+        rf"s_{{ij}} = \frac{{r_{{ij}}}}{{{symbols}}}",
+        rf"s_{{ij}} = \frac{{{number(raw)}}}{{{numbers}}} {equals(scaled)}",
         scaled,
         terms=(product("", raw, scale),),
         columns=("r", "α", "s"),

@@ -38,6 +38,9 @@ def sentence_of(cell: Cell, steps: Sequence[Step]) -> Phrase:
         return sentence("concat", column=column, token=token, head=from_head, value=value)
     if field == "output" and steps[-1].key == "output":
         amounts = [abs(step.value or 0.0) for step in steps if step.key == "head"]
+        if not any(amounts):
+            which = "output_bias" if cell.value else "output_zero"
+            return sentence(which, column=column, token=token, **({"value": value} if cell.value else {}))
         most = cell.head_name(amounts.index(max(amounts)))
         return sentence("output", column=column, token=token, head=most, value=value)
     which = "encoding" if field.endswith("position_encoding") else "input"
@@ -48,7 +51,11 @@ def _of_context(cell: Cell, step: Step, token: str, column: str, value: str) -> 
     head = cell.head_name(cell.head)
     if not bool(cell.trace.heads.allowed[cell.batch, cell.head, cell.row].any()):
         return sentence("context_empty", token=token, head=head)
+    if cell.drops and not cell.by_hand and not any(cell.row_of("dropped_weights")):
+        return sentence("context_dropped", token=token, head=head)
     most = max(step.terms, key=lambda term: abs(term.result))
+    if most.result == 0.0:
+        return sentence("context_zero", column=column, token=token, head=head)
     return sentence("context", column=column, token=token, head=head, value=value, key=most.label)
 
 

@@ -99,8 +99,12 @@ SENTENCES: dict[str, str] = {
     "context": "Number {column} of the context of '{token}' in head {head} is {value}; "
     "'{key}' brings the most.",
     "context_empty": "'{token}' may look at nothing, so its context in head {head} is 0.",
+    "context_dropped": "Dropout left '{token}' no weight in head {head} this time, so its context is 0.",
+    "context_zero": "Number {column} of the context of '{token}' in head {head} is 0: no key brings anything.",
     "concat": "Column {column} of the concatenation for '{token}' is {value}, from head {head}.",
     "output": "Number {column} of the output of '{token}' is {value}; head {head} adds the most.",
+    "output_zero": "Number {column} of the output of '{token}' is 0: no head adds anything.",
+    "output_bias": "Number {column} of the output of '{token}' is {value}, the bias alone: no head adds anything.",
     "head_contributions": "Head {head} adds {value} to number {column} of the output of '{token}'.",
     "parameter": "Row {row}, column {column} of this weight is {value}.",
 }

@@ -117,12 +117,11 @@ def overview(setting: Setting, found: Answer) -> None:
 
 def walk(setting: Setting, trace: AttentionTrace, head: int, *, files: bool = True) -> None:
     """All stages of the layer, one under the other, as in the playground; `files` of a model that links can name."""
-    words = prose("playground", language())
     own = prose("trained", language())
     patched = any(patch.layer == setting.layer for patch in setting.change.patches)
     for place, stage in enumerate(stages.walk(trace), start=1):
         changed = stage.name == "dropped_weights"
-        name, passage = stage.title, words[stage.name]
+        name, passage = stage.title, stages.passage(trace, stage.name)
         if changed:
             name = _("The weights that were set by hand") if patched else _("The head that was taken out")
             passage = own["patched" if patched else "removed"]

@@ -25,7 +25,7 @@ export class Readout {
     if (block.name) lines.push(line("ap-tip-head", block.name));
     const [down, across] = meta.pool ?? [1, 1]; // a label of several tokens names them; a number would be of none
     const side = (are, labels, index, by) =>
-      are === "feature" ? `${words.column} ${index}` : by > 1 ? labels[index] : `${labels[index]} ${sub(index)}`;
+      are === "feature" ? `${words.column} ${index + 1}` : by > 1 ? labels[index] : `${labels[index]} ${sub(index)}`;
     const from = side(meta.rows_are, meta.row_labels, row, down);
     const to = side(meta.cols_are, meta.col_labels, col, across);
     lines.push(line("ap-tip-where", meta.cols_are === "key" ? `${from} → ${to}` : `${from}, ${to}`));

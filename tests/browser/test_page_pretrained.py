@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 
 import numpy as np
@@ -76,7 +77,8 @@ def test_pretrained(offering: str, chromium: Browser) -> None:
         with repainted(page, "sentence"):
             x, y = cell_at(page, "pretrained_weights", 0, 2, 4)
             page.mouse.click(x, y)
-        expect(page.locator(".st-key-sentence")).to_contain_text("row 2, column 4")
+        page.wait_for_url(re.compile(r"cell=weights\.1\.2\.4"))
+        expect(page.locator(".st-key-sentence .ap-detail")).to_have_text("Weights, head 2")
         painted(page, "pretrained_word_lines")
         (line,) = lines(page, "pretrained_word_lines")
         assert line["x"] == [0, 1, 2] and all(-1 <= value <= 1 for value in line["y"])

@@ -12,10 +12,11 @@ import pytest
 import torch
 
 from attention_core.derivation import Derivation, derive
+from attention_core.derivation.latex import plain
 from attention_core.derivation.words import NOTES, SENTENCES, TITLES
 from attention_core.experiment import Experiment
 from attention_core.functional import attention
-from attention_core.masks import Causal, Explicit, Window
+from attention_core.masks import Causal, Explicit, Full, Window
 from attention_core.modules import MultiHeadAttention
 from attention_core.positions import RoPE
 from attention_core.trace import AttentionTrace
@@ -584,7 +585,39 @@ def test_every_title_and_note_is_used_and_every_sentence_can_be_said() -> None:
         "parameter",
         "looks_little",
         "looks_nearly_only",
+        "output_zero",
+        "output_bias",
+        "context_dropped",
+        "context_zero",
     }
+
+
+def test_where_nothing_is_added_nobody_adds_the_most() -> None:
+    case = Experiment("The sun rises", num_heads=2, d_model=8, weights="random", mask=~Full())
+    nothing = derive(case.run(), "output", row=0, col=3)
+    assert nothing.value == 0.0
+    assert nothing.sentence.text() == "Number 4 of the output of 'The' is 0: no head adds anything."
+    biased = derive(replace(case, bias=True).run(), "output", row=0, col=3)
+    assert biased.value != 0.0 and "the bias alone" in biased.sentence.text()
+    assert plain(biased.value) in biased.sentence.text()
+
+
+def test_a_token_that_lost_all_its_weights_to_dropout() -> None:
+    trace = Experiment("The sun rises", num_heads=2, d_model=8, dropout=0.9, seed=3).run()
+    empty = (trace.field("dropped_weights")[0] == 0).all(dim=-1).nonzero().tolist()
+    assert empty and bool(trace.field("allowed").all())
+    for head, row in empty:
+        found = derive(trace, "context", head=head, row=row, col=0)
+        assert found.value == 0.0 and "Dropout left" in found.sentence.text()
+    kept = (trace.field("dropped_weights")[0] != 0).any(dim=-1).nonzero().tolist()
+    assert all("brings the most" in derive(trace, "context", head=h, row=r, col=0).sentence.text() for h, r in kept)
+
+
+def test_queries_and_keys_that_were_turned_carry_a_mark() -> None:
+    trace = Experiment("one two three", num_heads=1, d_model=4, position="rope").run()
+    steps = derive(trace, "raw_scores", row=1, col=2).steps
+    assert [step.formula.split(" ")[0] for step in steps] == [r"\mathbf{q}'_i", r"\mathbf{k}'_j", "r_{ij}"]
+    assert "q'_{ic}" in steps[-1].formula and steps[-1].columns == ("q'", "k'", "q' · k'")
 
 
 def test_a_zero_vector_has_no_direction() -> None:

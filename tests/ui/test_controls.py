@@ -311,7 +311,7 @@ def test_a_cell_that_is_clicked_opens_its_arithmetic(app: AppTest) -> None:
     terms = [panel(app, key) for key in panels(app) if key.startswith("terms_")]
     totals = [message.header["total"][-1] for message in terms if message.header["total"]]
     assert f"{drawn:.4f}".replace("-", "−") in totals
-    assert "row 3, column 2" in panel(app, "sentence").header["detail"]
+    assert panel(app, "sentence").header["detail"] == "Raw scores, head 2"
     # The same cell is marked in every picture of the scores.
     for key in ("hero", "stage_weights", "stage_scaled_scores", "stage_raw_scores"):
         assert panel(app, key).header["cell"] == {"group": "scores", "head": 1, "row": 3, "col": 2}

@@ -116,7 +116,7 @@ def test_the_first_cell_of_the_inspector_is_where_the_token_in_the_middle_looks_
     sentence = panel(app, "sentence").header
     most = int(looks.argmax())
     assert WORDS[row] in sentence["sentence"] and WORDS[most] in sentence["sentence"]
-    assert f"row {row}, column {most}" in sentence["detail"]
+    assert sentence["detail"] == "Weights, head 1 · previous token"
     bars = panel(app, "row_bars").header["figure"]["data"][0]
     np.testing.assert_allclose(bars["x"], looks, rtol=1e-6)
 

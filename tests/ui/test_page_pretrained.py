@@ -97,7 +97,7 @@ def test_a_click_on_a_small_map_shows_it_large() -> None:
 def test_a_click_on_a_cell_opens_its_arithmetic() -> None:
     app = tell(open_page("llama", head="2"), "pretrained_weights", cell=["weights", 1, 5, 2])
     trace = read(loaded("llama"), TEXT).layers["layer1"].trace()
-    assert header(app, "sentence")["detail"] == "Weights, head 2, row 5, column 2"
+    assert header(app, "sentence")["detail"] == "Weights, head 2"
     bars = panel(app, "row_bars").header["figure"]["data"][0]["x"]
     np.testing.assert_allclose(
         np.asarray(bars, dtype=float)[:6], trace.heads.weights[0, 1, 5, :6].numpy(), atol=1e-5

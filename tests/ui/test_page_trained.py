@@ -155,7 +155,7 @@ def test_another_mask_and_a_temperature() -> None:
 def test_a_click_opens_the_arithmetic() -> None:
     app = tell(open_page(trained_model="reversal"), "trained_weights", cell=["weights", 0, 3, 6])
     words = header(app, "sentence")
-    assert words["detail"] == "Weights, head 1, row 3, column 6"
+    assert words["detail"] == "Weights, head 1"
     assert panel(app, "trained_lines").meta["query"] == 3
 
 

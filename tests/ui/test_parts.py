@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -156,23 +157,64 @@ def every_trace() -> list[Experiment]:
         {"position": "alibi", "source_text": "three four five", "mode": "cross"},
         {"position": "sinusoidal", "out_proj": False},
         {"position": "transformer_xl", "num_kv_heads": 1},
+        {"score": "cosine", "num_heads": 1},
+        {"score": "additive", "temperature": 2.0},
+        {"score": "bilinear"},
+        {"temperature": 2.0},
     ]
-    return [Experiment("one two", num_heads=2, d_model=12, **change) for change in changes]  # type: ignore[arg-type]
+    return [Experiment("one two", **{"num_heads": 2, "d_model": 12, **change}) for change in changes]  # type: ignore[arg-type]
 
 
 def test_every_stage_has_its_words_and_its_formula() -> None:
     words = prose("playground")
+    leads = {name: section.lead for name, section in words.items()}
     seen = set()
     for experiment in (*every_trace(), *(preset.experiment for preset in PRESETS)):
         trace = experiment.run()
         for stage in stages.walk(trace):
-            seen.add(stage.name)
-            section = words[stage.name]
-            assert len(section.lead) > 40 and "$" in section.lead + section.why
+            section = stages.passage(trace, stage.name)
+            lead, _, formula = section.lead.rpartition("\n")
+            seen.add(next(name for name, words in leads.items() if words == lead))
+            assert formula.startswith("$") and formula.endswith("$") and "=" in formula
             assert section.why
             for field in stage.fields:
                 assert stages.field_title(field) and stages.shape(trace, field)
-    assert seen == set(words), "prose that no stage shows, or stages never seen"
+    assert seen == set(words), "prose that no stage shows"
+
+
+def said(experiment: Experiment) -> dict[str, str]:
+    """What each stage says first, by its name."""
+    trace = experiment.run()
+    return {stage.name: stages.passage(trace, stage.name).lead for stage in stages.walk(trace)}
+
+
+def test_words_and_formulas_follow_the_experiment() -> None:
+    plain = Experiment("one two", num_heads=2, d_model=12, weights="random")
+    first = said(plain)
+    assert "t_i$" in first["embedding"] and "p_i" not in first["embedding"]
+    assert "b_Q" not in first["qkv"] and "b_O" not in first["output"]
+    biased = said(replace(plain, bias=True))
+    assert "q_i = x_i W_Q + b_Q" in biased["qkv"] and "o_i W_O + b_O" in biased["output"]
+    assert "half" in said(replace(plain, weights="hand_built"))["embedding"]
+    assert r"s_{ij} = r_{ij} / \sqrt{d_k}$" in first["scaled_scores"] and "temperature" not in first["scaled_scores"]
+    warm = said(replace(plain, temperature=2.0))["scaled_scores"]
+    assert "temperature" in warm and r"(\sqrt{d_k}\, T)" in warm
+    for score, formula in (("dot", r"\sum_c"), ("cosine", r"\frac"), ("additive", r"\tanh"), ("bilinear", r"W\, k_j")):
+        other = said(replace(plain, score=score))
+        assert formula in other["raw_scores"] and "sqrt" not in other["scaled_scores"]
+        assert "not scaled" in other["scaled_scores"] and "s_{ij} = r_{ij}$" in other["scaled_scores"]
+        cooler = said(replace(plain, score=score, temperature=0.5))["scaled_scores"]
+        assert "T" in cooler and "sqrt" not in cooler
+    turned = said(replace(plain, position="rope"))
+    assert r"q'_{ic}\, k'_{jc}" in turned["raw_scores"] and "alone" not in turned["rotated"]
+    assert "z_{ij} & A_{ij} = 1" in said(replace(plain, position="alibi"))["masked_scores"]
+    assert "s_{ij} & A_{ij} = 1" in first["masked_scores"]
+    assert r"\tilde{w}_{ij}\, v_j" in said(replace(plain, dropout=0.5))["context"] and "tilde" not in first["context"]
+    bare = said(replace(plain, out_proj=False))["output"]
+    assert "y_i = o_i$" in bare and "matrix" not in bare and "width" not in bare
+    assert "one head" in said(replace(plain, num_heads=1))["concat"]
+    cross = said(replace(plain, mode="cross", source_text="three"))
+    assert "x_j = t_j" in cross["source_embedding"] and "x_i = t_i" in cross["embedding"]
 
 
 def test_a_section_is_cut_at_its_rule(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -52,7 +52,7 @@ def test_hovering_tells_head_tokens_and_value(make: Make, field: str, forbidden:
 def test_hovering_over_vectors_tells_the_feature(causal: AttentionTrace) -> None:
     said = heatmap(causal, "concat").data[0].customdata
     value = number(float(causal.concat[0, 1, 9]))
-    assert said[1, 9] == f"query 1: cat<br>heads × d_v 9<br>{value}"
+    assert said[1, 9] == f"query 1: cat<br>heads × d_v 10<br>{value}"
 
 
 def test_the_mask_says_allowed_or_forbidden(causal: AttentionTrace, make: Make) -> None:

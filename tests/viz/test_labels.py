@@ -104,13 +104,16 @@ def test_right_to_left_is_closed_off_and_the_rest_is_not_touched() -> None:
 
 def test_equal_tokens_keep_a_label_each() -> None:
     assert names(("the", "the", "cat"), 3) == ["the", "the", "cat"]
-    assert names((), 2) == ["0", "1"]
+    assert names((), 2) == ["1", "2"]  # as formulas count the numbers of a vector
 
 
 @given(st.integers(1, 600), st.floats(0.2, 60), st.floats(5, 90), st.booleans())
 def test_labels_never_overlap(count: int, pixels: float, needed: float, numbers: bool) -> None:
     chosen = places(count, pixels, needed, numbers=numbers)
-    assert chosen[0] == 0 and chosen[-1] < count and len(chosen) <= 32
+    assert chosen[0] >= 0 and chosen[-1] < count and len(chosen) <= 32
+    assert numbers or chosen[0] == 0
+    if numbers and len(chosen) > 1:  # the numbers that stand there, from 1, are round: the multiples of one step
+        assert [at + 1 for at in chosen] == [(chosen[0] + 1) * time for time in range(1, len(chosen) + 1)]
     for one, next_ in pairwise(chosen):
         assert (next_ - one) * pixels >= needed - 1e-6
 
