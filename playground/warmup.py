@@ -29,11 +29,12 @@ def warm_up() -> None:
     from attention_core.presets import DEFAULT
     from attention_viz import heatmap_spec
     from playground import assets, compute, freed, inspector, stages
-    from playground.service import batches, lean_state
+    from playground.service import batches, lean_state, theme
 
     freed.give_back()
     lean_state.install()
     batches.install()
+    theme.install()
 
     # The tensors of a sentence are small, and the visitors of a class many: one core each serves all of them best.
     torch.set_num_threads(1)

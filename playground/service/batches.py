@@ -1,8 +1,9 @@
 """The messages of a run go from its thread to the event loop, and from there to the browser, in batches.
 
-A run has a hundred messages. Streamlit wakes the event loop for each of them, and lets it go round once more for each
-that it sends. While pages are drawn, every such round waits until the drawing thread hands over the interpreter, up to
-5 ms each: of sixty visitors the last waited longer for his messages to be passed on than for his page to be drawn.
+A run has a hundred messages. Streamlit wakes the event loop for each of them, wakes it again to say that there is
+something to send, and lets it go round once more for each that it sends. While pages are drawn, every such round waits
+until the drawing thread hands over the interpreter, up to 5 ms each: of sixty visitors the last waited longer for his
+messages to be passed on than for his page to be drawn.
 """
 
 from __future__ import annotations
@@ -12,8 +13,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime import runtime
 from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.scriptrunner import ScriptRunner, ScriptRunnerEvent
 
 AT_ONCE = 100  # messages that are handed on before others have their turn; the queue that takes them holds 500
 
@@ -53,6 +56,37 @@ def _call_soon(session: AppSession, callback: Callable[[], None]) -> None:
     batch.add(callback)
 
 
+_any_event = AppSession._on_scriptrunner_event
+
+
+def _on_event(
+    session: AppSession,
+    sender: ScriptRunner | None,
+    event: ScriptRunnerEvent,
+    forward_msg: ForwardMsg | None = None,
+    **more: Any,
+) -> None:
+    """A message of a run is for the browser; all other events change the session, and Streamlit handles them."""
+    if event is not ScriptRunnerEvent.ENQUEUE_FORWARD_MSG or forward_msg is None:
+        _any_event(session, sender, event, forward_msg, **more)
+        return
+
+    def pass_on() -> None:
+        if sender is session._scriptrunner:  # else it is of a run that was given up
+            session._enqueue_forward_msg(forward_msg)
+
+    _call_soon(session, pass_on)
+
+
+_tell = runtime.Runtime._enqueued_some_message
+
+
+def _enqueued_some_message(server: runtime.Runtime) -> None:
+    """Tell the sending task that there is something to send, unless it has been told and has not looked yet."""
+    if not server._get_async_objs().need_send_data.is_set():
+        _tell(server)
+
+
 class _Sleep:
     """`asyncio`, but a sleep of no time is one only now and then."""
 
@@ -73,4 +107,6 @@ class _Sleep:
 def install() -> None:
     """For the whole process, before its first session."""
     AppSession._call_soon_on_event_loop = _call_soon  # type: ignore[method-assign, assignment]
+    AppSession._on_scriptrunner_event = _on_event  # type: ignore[method-assign, assignment]
+    runtime.Runtime._enqueued_some_message = _enqueued_some_message  # type: ignore[method-assign, assignment]
     runtime.asyncio = _Sleep()  # type: ignore[assignment, attr-defined]

@@ -9,7 +9,11 @@ import threading
 from typing import Any
 
 import pytest
+from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
+from streamlit.runtime.app_session import AppSession
+from streamlit.runtime.scriptrunner import ScriptRunnerEvent
 
+from playground.service import batches
 from playground.service.batches import AT_ONCE, Batch, _Sleep
 from tests.conftest import ROOT
 
@@ -125,11 +129,113 @@ def test_others_have_their_turn_now_and_then() -> None:
     asyncio.run(send())
 
 
+class Session:
+    """What of a session is asked for where the events of its runs arrive: which run it has, and its queue."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._event_loop = loop
+        self._scriptrunner: object = "this run"
+        self.got: list[str] = []
+
+    def _enqueue_forward_msg(self, message: ForwardMsg) -> None:
+        self.got.append(message.hash)
+
+    def _call_soon_on_event_loop(self, callback: Any) -> None:
+        batches._call_soon(self, callback)  # type: ignore[arg-type]
+
+    def _handle_scriptrunner_event_on_event_loop(self, sender: object, event: ScriptRunnerEvent, *more: Any) -> None:
+        self.got.append(f"{event.name} {more}")
+
+
+def send(session: Session, sender: object, event: ScriptRunnerEvent, *args: Any, **more: Any) -> None:
+    batches._on_event(session, sender, event, *args, **more)  # type: ignore[arg-type]
+
+
+def test_messages_go_to_the_queue_and_other_events_to_streamlit_in_one_order(loop: Loop) -> None:
+    session = Session(loop)
+    enqueue, started = ScriptRunnerEvent.ENQUEUE_FORWARD_MSG, ScriptRunnerEvent.SCRIPT_STARTED
+    send(session, "this run", started, page_script_hash="page")
+    send(session, "this run", enqueue, forward_msg=ForwardMsg(hash="a"))
+    send(session, "a run that was given up", enqueue, forward_msg=ForwardMsg(hash="stale"))
+    send(session, "this run", enqueue, forward_msg=ForwardMsg(hash="b"))
+    send(session, "this run", ScriptRunnerEvent.SHUTDOWN)
+    assert session.got == [] and loop.woken == 1
+    loop.call_soon(loop.stop)
+    loop.run_forever()
+    nothing = (None,) * 7
+    assert session.got == [
+        f"SCRIPT_STARTED {(*nothing[:3], 'page', *nothing[:3])}",
+        "a",
+        "b",
+        f"SHUTDOWN {nothing}",
+    ]
+
+
+def test_streamlit_itself_does_no_more_with_a_message_than_to_enqueue_it(loop: Loop) -> None:
+    """The way that is cut short: what the whole handler does with a message, with a running session."""
+    did: list[object] = []
+
+    class Whole(Session):
+        _state = "running"
+        _handle_scriptrunner_event_on_event_loop = AppSession._handle_scriptrunner_event_on_event_loop
+
+        def __setattr__(self, name: str, value: object) -> None:
+            did.append(name)
+            super().__setattr__(name, value)
+
+        def __getattr__(self, name: str) -> Any:
+            raise AssertionError(f"asked for {name}")
+
+    session = Whole(loop)
+    did.clear()
+
+    async def handle(sender: str) -> None:
+        message = ForwardMsg(hash=f"of {sender}")
+        AppSession._handle_scriptrunner_event_on_event_loop(
+            session,  # type: ignore[arg-type]
+            sender,  # type: ignore[arg-type]
+            ScriptRunnerEvent.ENQUEUE_FORWARD_MSG,
+            message,
+        )
+
+    loop.run_until_complete(handle("this run"))
+    loop.run_until_complete(handle("a run that was given up"))
+    assert session.got == ["of this run"] and did == []
+
+
+def test_the_sending_task_is_told_once_until_it_has_looked(loop: Loop) -> None:
+    class Server:
+        need_send_data = asyncio.Event()
+        eventloop = loop
+
+        def _get_async_objs(self) -> Server:
+            return self
+
+    async def look() -> None:
+        await asyncio.wait_for(Server.need_send_data.wait(), 5)
+
+    def say(times: int) -> None:
+        for _message in range(times):
+            batches._enqueued_some_message(Server())  # type: ignore[arg-type]
+
+    say(1)
+    loop.run_until_complete(look())
+    woken = loop.woken
+    say(10)
+    assert loop.woken == woken
+    Server.need_send_data.clear()
+    say(1)
+    loop.run_until_complete(look())
+    assert loop.woken == woken + 1
+
+
 def test_it_is_there_once_the_server_is_warm() -> None:
     asked = (
         "from playground.warmup import warm_up; warm_up();"
         "from streamlit.runtime import runtime; from streamlit.runtime.app_session import AppSession;"
-        "print(type(runtime.asyncio).__name__, AppSession._call_soon_on_event_loop.__module__)"
+        "replaced = (AppSession._call_soon_on_event_loop, AppSession._on_scriptrunner_event,"
+        "    runtime.Runtime._enqueued_some_message);"
+        "print(type(runtime.asyncio).__name__, *{one.__module__ for one in replaced})"
     )
     said = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
     assert said.stdout.split()[-2:] == ["_Sleep", "playground.service.batches"]
