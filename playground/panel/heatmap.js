@@ -7,6 +7,7 @@ import { Overlay } from "./overlay.js";
 import { Painter } from "./paint.js";
 import { Readout } from "./readout.js";
 import { enter, leave, unseen, wanted } from "./sight.js";
+import { allBut, swap } from "./swap.js";
 import { theme, tokenColours } from "./theme.js";
 import { Toolbar } from "./toolbar.js";
 
@@ -121,16 +122,22 @@ export class Heatmap {
       xaxis: { ...figure.layout.xaxis, ...axis },
       yaxis: { ...figure.layout.yaxis, ...axis },
     };
-    this.trace = trace;
-    this.layout = layout;
-    this.reshape(layout);
-    this.printed = this.printable(this.guess(layout, meta));
-    await Plotly.react(this.plot, [{ ...trace, ...this.text(this.printed) }], layout, CONFIG);
-    if (!this.bound) {
-      this.bound = true;
-      this.plot.on("plotly_relayout", () => this.afterZoom(Plotly));
+    const { kind, row_labels, col_labels } = meta;
+    const frame = allBut(trace.z, trace, layout, kind, row_labels, col_labels);
+    if (frame === this.frame && swap(this.plot, trace.z)) {
+      this.mark();
+    } else {
+      this.frame = undefined; // until it is there
+      this.reshape(layout);
+      this.printed = this.printable(this.guess(layout, meta));
+      await Plotly.react(this.plot, [{ ...trace, ...this.text(this.printed) }], layout, CONFIG);
+      if (!this.bound) {
+        this.bound = true;
+        this.plot.on("plotly_relayout", () => this.afterZoom(Plotly));
+      }
+      await this.afterZoom(Plotly);
+      this.frame = frame;
     }
-    await this.afterZoom(Plotly);
     if (this.payload === payload) this.painter?.shown();
     this.root.dataset.painted = payload.revision;
     this.root.dataset.field = meta.field;
@@ -191,7 +198,12 @@ export class Heatmap {
     const colours = (are, labels) =>
       (are === "query" || are === "key") && labels.length <= STRIPES ? tokenColours(labels, this.colours.dark) : null;
     this.overlay.colour(meta, colours(meta.rows_are, meta.row_labels), colours(meta.cols_are, meta.col_labels));
-    this.overlay.sign(size ? this.forbidden() : [], this.sign(), size);
+    this.mark();
+  }
+
+  // What the numbers say beside the colours of their cells.
+  mark() {
+    this.overlay.sign(this.printed ? this.forbidden() : [], this.sign(), this.printed);
     this.light();
   }
 

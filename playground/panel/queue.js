@@ -28,7 +28,7 @@ export function hurry(view) {
 }
 
 async function run() {
-  let drawn = false;
+  let drawn = 0;
   while (waiting.size) {
     const [view, distance] = nearest();
     if (distance > 0) {
@@ -38,8 +38,9 @@ async function run() {
         continue;
       }
     }
+    if (drawn === 1) await nextTask(); // the first is on the screen before another takes the processor
     if (distance > 0 || drawn) await nextTask();
-    drawn = true;
+    drawn += 1;
     if (!waiting.delete(view)) continue;
     await view.draw();
     if (!waiting.has(view)) view.root.removeAttribute("aria-busy");
