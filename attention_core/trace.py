@@ -48,6 +48,7 @@ _INPUTS = (
     "value_embedding",
 )
 _OUTPUTS = ("concat", "output", "head_contributions")
+FIELDS = (*_INPUTS, *_BY_HEAD, *_OUTPUTS)  # all that a trace may have, in the order in which they are computed
 
 
 def _line(name: str, dims: tuple[str, ...], tensor: Tensor) -> str:

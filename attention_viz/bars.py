@@ -61,11 +61,16 @@ def bars_spec(
     forbidden = [] if shown.forbidden is None else shown.forbidden[0, query].nonzero()[0].tolist()
     bar = max(LEAST, min(BAR, highest / keys))
     labelled = places(keys, bar, LINE, most=keys)
+    if marked is not None and marked not in labelled:  # its neighbours make room for it
+        labelled = sorted([*(key for key in labelled if abs(key - marked) * bar >= LINE), marked])
     left = round(TICK_SIZE * max(text_width(shorten(text, WIDEST)) for text in shown.col_labels) + 16)
     end = max(1.0, max_magnitude([weights]))
     finite = np.nan_to_num(weights).tolist()
     hidden = set(forbidden)
-    words = ["" if key in hidden else f"{weight:.3f}" for key, weight in enumerate(weights.tolist())]
+    words = [
+        f"{weight:.3f}" if key not in hidden and (bar >= LINE or key == marked) else ""
+        for key, weight in enumerate(weights.tolist())
+    ]
     hover = [
         f"{isolate(escape(label))}<br>{escape(say('forbidden')) if key in hidden else number(weight)}"
         for key, (label, weight) in enumerate(zip(shown.col_labels, weights.tolist(), strict=True))
@@ -79,7 +84,7 @@ def bars_spec(
         "orientation": "h",
         "x": weights,
         "y": list(range(keys)),
-        "text": words if bar >= LINE else None,
+        "text": words,
         "textposition": "outside",
         "textfont": {"size": TICK_SIZE, "color": MUTED},
         "textangle": 0,

@@ -13,6 +13,7 @@ from attention_viz.labels import dim_title, escape, isolate, shorten, text_width
 from attention_viz.panel import Panel, Say
 
 MAX_SIGNS = 200  # signs for numbers that are none; meta lists more
+SIGN_FROM = 16.0  # pixels of a cell from which such a sign can be read; below, signs would run into each other
 
 
 def layout(shown: Panel, frame: Frame, *, dark: bool, title: str, say: Say) -> dict[str, Any]:
@@ -107,6 +108,8 @@ def colorbar(kind: str, zmin: float, zmax: float, frame: Frame) -> dict[str, Any
 
 def signs(unusual: list[dict[str, Any]], shown: Panel, frame: Frame) -> list[dict[str, Any]]:
     """What is written in a cell whose value is no finite number: NaN, ∞ or −∞."""
+    if frame.mosaic.cell[0] < SIGN_FROM:
+        return []  # the hatching behind it is seen, and the number is named to who points at it
     words = {"NaN": "NaN", "Infinity": "∞", "-Infinity": "\u2212∞"}
     size = max(6, min(11, round(0.4 * frame.mosaic.cell[0])))
     written = []
@@ -207,19 +210,23 @@ def _dividers(shown: Panel) -> list[dict[str, Any]]:
 
 
 def _hatching(shown: Panel, frame: Frame) -> list[dict[str, Any]]:
-    """Behind each block that has forbidden cells; cut to those where hairlines would let it shine through."""
-    if shown.forbidden is None:
-        return []
+    """Behind each block with cells that are forbidden or hold no finite number, as where one of two traces forbids.
+
+    It is cut to those cells where hairlines would let it shine through.
+    """
+    empty = ~np.isfinite(shown.values)
+    if shown.forbidden is not None:
+        empty |= shown.forbidden
     mosaic = frame.mosaic
     cut = hairline(frame) > 0
     images = []
-    for place, forbidden in enumerate(shown.forbidden):
-        if not forbidden.any():
+    for place, block in enumerate(empty):
+        if not block.any():
             continue
         x0, y0 = mosaic.origin(place)
         images.append(
             {
-                "source": hatch(_clip(forbidden.tobytes(), *forbidden.shape) if cut else None),
+                "source": hatch(_clip(block.tobytes(), *block.shape) if cut else None),
                 "xref": "x",
                 "yref": "y",
                 "x": x0 - 0.5,

@@ -35,8 +35,7 @@ frame.style()
 with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
     st.markdown(f"# {words['question'].lead}", width="content")
     editor.tools(trace)
-with st.container():
-    frame.messages(problem)
+frame.messages(problem)
 editor.sentence(trace)
 presets.draw(*trace.shape("weights")[2:])
 left, right = st.columns(2)

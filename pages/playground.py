@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from playground import compare, compute, controls, embedded, frame, inspector, predict, stages, state
+from playground.i18n import _
 
 state.load("playground")
 fields = embedded.fields() if embedded.wanted() else controls.sidebar()
@@ -23,9 +24,10 @@ else:
         walk, side = st.columns([1.62, 1], gap="medium")
         with walk:
             title = frame.hero_title(head)
-            stages.field_panel(trace, "weights", key="hero", width=520, height=520, head=head, title=title)
+            hint = _("Tap a cell for its arithmetic")
+            stages.field_panel(trace, "weights", key="hero", width=520, height=500, head=head, title=title, hint=hint)
         with side:
-            inspector.draw(experiment, trace)
+            inspector.draw(experiment, trace, head or 0)
         with walk, st.container(key="stages"):
             stages.draw_walk(trace, head)
 

@@ -19,20 +19,30 @@ def section(trace: AttentionTrace) -> None:
             _three_panels(compute.run(pinned), trace)
 
 
+def _both_have(before: AttentionTrace, trace: AttentionTrace) -> list[str]:
+    """The fields that are a stage of A or of B, and that both have."""
+    shown = {field for one in (before, trace) for stage in stages.walk(one) for field in stage.fields}
+    return [field for field in STAGES if field in shown and field in before.fields() and field in trace.fields()]
+
+
 def _three_panels(before: AttentionTrace, trace: AttentionTrace) -> None:
     with st.container(border=True, key="compare"):
-        st.session_state.setdefault("compare_stage", state.view().stage)
+        offered = _both_have(before, trace)
+        if st.session_state.setdefault("compare_stage", state.view().stage) not in offered:
+            st.session_state["compare_stage"] = offered[0]
         field = told.selectbox(
             _("A, B and their difference"),
-            STAGES,
+            offered,
             key="compare_stage",
             format_func=stages.field_title,
             width=260,
         )
         state.change_view(stage=field)
         sizes = before.shape(field), trace.shape(field)
-        signed = field not in ("weights", "dropped_weights")
-        scale = signed_scale((before, field), (trace, field)) if signed else None
+        scale = None
+        if field not in ("weights", "allowed"):  # whose scale is 0 to 1 in any case
+            least = 1.0 if field == "dropped_weights" else 0.0
+            scale = max(least, signed_scale((before, field), (trace, field)))
         columns = st.columns(3)
         with columns[0]:
             stages.field_panel(

@@ -66,7 +66,8 @@ def _load_preset() -> None:
 
 
 def _load(name: str) -> None:
-    state.adopt_experiment(preset(name).experiment)
+    """Show an example; what the teacher's link locks stays as it is."""
+    state.change_experiment(preset(name).experiment, keep=teacher.locked())
     state.change_view(cell=None, head=None)
 
 

@@ -12,12 +12,11 @@ from urllib.parse import urlencode
 import streamlit as st
 
 from attention_core.experiment import Experiment
-from attention_core.trace import AttentionTrace
+from attention_core.trace import FIELDS, AttentionTrace
 from playground import controls, frame, inspector, panel, stages, state
 from playground.i18n import _
-from playground.teacher import SWITCHES, names
+from playground.teacher import ARITHMETIC, kept, names, panels
 
-ARITHMETIC = "arithmetic"
 HEIGHTS = dict.fromkeys(stages.SCORES, 340)
 STYLE = """
 <style>
@@ -29,7 +28,7 @@ STYLE = """
 
 def wanted() -> bool:
     """Whether the link asks for chosen panels."""
-    return bool(names("panels"))
+    return panels()
 
 
 def fields() -> dict[str, object]:
@@ -42,11 +41,11 @@ def page(experiment: Experiment, trace: AttentionTrace, problem: str | None) -> 
     """What is wrong, if anything is; the panels in the order of the link; and the way to all the rest."""
     st.html(STYLE)
     fit = [name for name in names("panels") if name == ARITHMETIC or name in trace.fields()]
-    unknown = [name for name in names("panels") if name not in fit]
+    absent = [name for name in names("panels") if name in FIELDS and name not in fit]
     with st.container():
-        if unknown:
+        if absent:
             allowed = ", ".join((*trace.fields(), ARITHMETIC))
-            words = _("panels={names}: allowed are {allowed}").format(names=", ".join(unknown), allowed=allowed)
+            words = _("panels={names}: this experiment has {allowed}").format(names=", ".join(absent), allowed=allowed)
             panel.statement("unknown_panels", words, alert=True)
         frame.messages(problem)
     head = state.view().head
@@ -62,7 +61,6 @@ def page(experiment: Experiment, trace: AttentionTrace, problem: str | None) -> 
 
 def _whole(experiment: Experiment) -> dict[str, str]:
     """The link to the same experiment with all its stages; a teacher's switches stay, where they hide what is asked."""
-    kept = {name: st.query_params[name] for name in SWITCHES if name in st.query_params}
     dropped = ("panels", "controls", "embed")
-    own = {name: value for name, value in kept.items() if name not in dropped}
+    own = {name: value for name, value in kept(st.query_params).items() if name not in dropped}
     return {**state.to_query(experiment, state.view()), **own}

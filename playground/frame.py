@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import streamlit as st
 
 from attention_core.experiment import Experiment
+from attention_core.experiment.hand_built import BUILT
 from attention_core.trace import AttentionTrace
 from attention_viz.labels import visible
 from playground import downloads, panel, state, teacher, told
@@ -21,6 +22,9 @@ _STYLE = """
 [data-testid="stSidebarHeader"] { height: 2.4rem; margin-bottom: 0; }
 [data-testid="stSidebarUserContent"] { padding-top: 0; }
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.7rem; }
+[data-testid="stLayoutWrapper"]:has(> .st-key-messages .ap-alert) {
+  position: sticky; top: 3.6rem; z-index: 25; background: var(--st-background-color, Canvas);
+}
 .st-key-stages [data-testid="stExpander"] details { border: 0; }
 .st-key-stages [data-testid="stExpander"] summary { padding: 0; min-height: 0; opacity: 0.75; }
 .st-key-stages [data-testid="stExpander"] { margin-top: -0.9rem; margin-bottom: 0.6rem; }
@@ -47,21 +51,23 @@ def style() -> None:
 
 
 def header(experiment: Experiment, trace: AttentionTrace, problem: str | None) -> None:
-    """Title, what is wrong with the input if anything is, else what the weights are; and the tokens."""
-    st.markdown(f"# {_('Attention playground')}")
-    # In a container of their own: a message more or less does not move what comes after to another place, where the
-    # browser would build every picture anew.
-    with st.container():
-        if not messages(problem):
-            st.caption(honest_label(experiment))
+    """Title, what the weights are, what is wrong with the input if anything is; and the tokens."""
+    with st.container(horizontal=True, vertical_alignment="bottom", key="title"):
+        st.markdown(f"# {_('Attention playground')}", width="content")
+        st.caption(honest_label(experiment), help=_about_built(experiment))
+    messages(problem)
     tokens(experiment, trace)
 
 
-def messages(problem: str | None) -> bool:
-    """Say what is wrong with the address or the input; whether there was anything to say."""
-    wrong = (*state.notes(), *([problem] if problem else []))
-    alerts(wrong, "wrong", _("The picture still shows the last valid input.") if problem else "")
-    return bool(wrong)
+def messages(problem: str | None) -> None:
+    """Say what is wrong with the address or the input, where the visitor sees it however far down the page.
+
+    In a container of its own: a message more or less does not move what comes after to another place, where the
+    browser would build every picture anew.
+    """
+    with st.container(key="messages"):
+        wrong = (*state.notes(), *([problem] if problem else []))
+        alerts(wrong, "wrong", _("The picture still shows the last valid input.") if problem else "")
 
 
 def alerts(wrong: Sequence[str], key: str, still: str = "") -> None:
@@ -85,26 +91,37 @@ def honest_label(experiment: Experiment) -> str:
     built = sum(name != "random" for name in names)
     hand_built = {
         0: _("Random weights: the mechanism is real, the meaning is not. Nothing was trained."),
-        1: _("Head 1 is built by hand, to show what a head can do; the others are random. Nothing was trained."),
+        1: _("Head 1 is built by hand, the others are random. Nothing was trained."),
     }.get(
         built,
-        _(
-            "Heads 1 to {count} are built by hand, to show what a head can do; the others are random. "
-            "Nothing was trained."
-        ).format(count=built),
+        _("Heads 1 to {count} are built by hand, the others are random. Nothing was trained.").format(count=built),
     )
     if names and built == len(names):
-        hand_built = _("Every head here is built by hand, to show what a head can do. Nothing was trained.")
-    if experiment.mode == "cross":
-        hand_built += " " + _(
-            "Between two texts “previous” and “first” go by position, and “same token” finds an equal word of the "
-            "source; where there is none, the one whose vector is most like it."
-        )
+        hand_built = _("Every head here is built by hand. Nothing was trained.")
     return {
         "hand_built": hand_built,
         "random": _("Random weights: the mechanism is real, the meaning is not. Nothing was trained."),
         "article": _("The article's random weights: the mechanism is real, the meaning is not."),
     }[experiment.weights]
+
+
+def _about_built(experiment: Experiment) -> str | None:
+    """What one has to know of heads built by hand, beside the label."""
+    names = experiment.head_names()
+    if BUILT[0] not in names:
+        return None
+    said = [
+        _("Heads are built by hand to show what a head can do: each can be explained."),
+        _("Nothing stands before the first token: in head 1 its row means nothing."),
+    ]
+    if experiment.mode == "cross":
+        said.append(
+            _(
+                "Between two texts “previous” and “first” go by position, and “same token” finds an equal word of the "
+                "source; where there is none, the one whose vector is most like it."
+            )
+        )
+    return " ".join(said)
 
 
 def _chip_rows(experiment: Experiment, trace: AttentionTrace) -> list[dict[str, object]]:

@@ -50,7 +50,7 @@ def main() -> None:
         for section, entries in pages().items()
     }
     # Chosen panels in somebody's course page need no way to the other pages.
-    page = st.navigation(sections, position="hidden" if teacher.names("panels") else "top")
+    page = st.navigation(sections, position="hidden" if teacher.panels() else "top")
     name = page.url_path or "playground"
     place = st.container()  # of words that only the page's last line can know to be needed
     if st.session_state.get("shown_page", name) != name:

@@ -103,8 +103,9 @@ def passage(trace: AttentionTrace, stage: str) -> Section:
     plain = words[name]
     section = words.get(".".join((name, *_variant(trace, name))), plain)
     formula = stage_formula(trace, stage)
-    lead = f"{section.lead}\n${formula}$" if formula else section.lead
-    return Section(lead, section.why or plain.why)
+    # In braces a formula is not broken in two; several stand side by side where there is room.
+    formulas = "\u2003 ".join(f"${{{one}}}$" for one in formula.split(r" \qquad ") if one)
+    return Section(f"{section.lead}\n{formulas}".strip(), section.why or plain.why)
 
 
 def _variant(trace: AttentionTrace, stage: str) -> tuple[str, ...]:
@@ -127,7 +128,7 @@ def _variant(trace: AttentionTrace, stage: str) -> tuple[str, ...]:
 
 def shape(trace: AttentionTrace, field: str, one_head: bool = False) -> str:
     """The shape of a field, or of one head of it, in words and numbers: "4 heads × 6 queries × 8 d_k"."""
-    left_out = {"batch", "head"} if one_head else {"batch"}
+    left_out = {"batch", "head", "kv_head"} if one_head else {"batch"}
 
     def words(dim: str, size: int) -> str:
         return {
@@ -155,13 +156,16 @@ def field_panel(
     difference_to: AttentionTrace | None = None,
     csv: bool | str = True,
     marks: bool = True,
+    hint: str = "",
 ) -> None:
     """Draw one field of `trace` in a panel that opens the arithmetic of the cell that is clicked.
 
-    `csv` is the link of its numbers; True is that of the experiment on the screen.
+    `csv` is the link of its numbers; True is that of the experiment on the screen. `hint` stands in place of the shape
+    on a phone, where what is said beside the picture on a wide screen is far below.
     """
+    note = shape(trace, field, one_head=head is not None)
     if panel.narrow():
-        width = min(width, 350)
+        width, note = min(width, 350), hint or note
     seen = state.view()
     shown = (
         None if head is not None and "head" not in trace.dims(field) and "kv_head" not in trace.dims(field) else head
@@ -186,7 +190,7 @@ def field_panel(
         ),
         cells=prod(trace.shape(field)[1:]),
         title=title or field_title(field),
-        note=shape(trace, field),
+        note=note,
         height=height,
         csv=link(f"{field}.csv") if csv is True else csv or None,
         group="scores" if field in SCORES else field,

@@ -6,25 +6,25 @@ widgets lead and the address follows. Each widget that shapes the experiment has
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
+from dataclasses import fields, replace
 from typing import Any
 
 import streamlit as st
 from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 from attention_core.experiment import Experiment
+from attention_core.experiment.checks import EmptyText
 from attention_core.mask_lab import resized
 from attention_core.masks import Full
 from attention_core.presets import DEFAULT
-from playground import compute, page_settings, widgets
+from playground import compute, page_settings, teacher, widgets
 from playground.i18n import _
 from playground.page_settings import one_of, option_of, page_setting, whole
 from playground.panel import Cell
 from playground.service.gate import Busy
 from playground.service.rerun import busy_words
 from playground.settings import limits
-from playground.teacher import SWITCHES
 from playground.view import View, fitting, read_view
 
 __all__ = ["View", "one_of", "option_of", "page_setting", "whole"]
@@ -108,7 +108,7 @@ def adopt(query: dict[str, str]) -> None:
     st.session_state["view"] = fitting(read_view(query, wrong), compute.run(wanted), wrong)
     st.session_state["written"] = query
     adopt_experiment(wanted)
-    st.session_state["notes"] = tuple(wrong)
+    st.session_state["notes"] = (*wrong, *teacher.wrong())
 
 
 def within_limits(query: dict[str, str], wrong: list[str]) -> dict[str, str]:
@@ -133,10 +133,15 @@ def adopt_experiment(wanted: Experiment) -> None:
     put(wanted)
 
 
-def change_experiment(**changes: Any) -> None:
-    """Replace fields of the experiment on the screen, in a callback; what cannot be had is said and left undone."""
+def change_experiment(start: Experiment | None = None, keep: Collection[str] = (), **changes: Any) -> None:
+    """Replace fields of `start`, the experiment on the screen unless another is given, and show it, in a callback.
+
+    The fields named in `keep` stay as they are on the screen. What cannot be had is said and left undone.
+    """
+    now = experiment()
+    kept = {field.name: getattr(now, field.name) for field in fields(now) if field.name in keep}
     try:
-        adopt_experiment(replace(experiment(), **changes))
+        adopt_experiment(replace(start or now, **kept, **changes))
     except ValueError as problem:
         st.session_state["notes"] = (str(problem),)
 
@@ -155,6 +160,8 @@ def accept(fields: Mapping[str, Any]) -> tuple[Experiment, str | None]:
         wanted = Experiment(**_with_fitting_mask(fields))
         limits().check(wanted)
         compute.run(wanted)
+    except EmptyText as problem:
+        return experiment(), _empty(problem.fields[0])
     except ValueError as problem:
         return experiment(), str(problem)
     except Busy as busy:
@@ -164,6 +171,14 @@ def accept(fields: Mapping[str, Any]) -> tuple[Experiment, str | None]:
         page_settings.pardon()
     st.session_state["good"] = wanted
     return wanted, None
+
+
+def _empty(field: str) -> str:
+    """What is said of a box in which no word is left, by the name that it has on the page."""
+    return {
+        "text": _("The sentence has no word in it. Type at least one."),
+        "source_text": _("The source sentence has no word in it. Type at least one."),
+    }[field]
 
 
 def _with_fitting_mask(fields: Mapping[str, Any]) -> dict[str, Any]:
@@ -183,7 +198,7 @@ def save(good: Experiment) -> None:
     if query == to_query(DEFAULT.experiment, View()) and not now:
         query = {}  # the bare address opens the default
     query |= page_settings.for_address(st.session_state["page"])
-    query |= {name: value for name, value in now.items() if name in SWITCHES}
+    query |= teacher.kept(now)
     # What the browser shows may be newer than what it sent with this run: an earlier run may have written meanwhile.
     if query != now or query != st.session_state["written"]:
         st.query_params.from_dict(query)

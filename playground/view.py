@@ -10,15 +10,14 @@ from dataclasses import dataclass, replace
 from urllib.parse import parse_qsl, urlencode
 
 from attention_core.experiment import Experiment
-from attention_core.trace import AttentionTrace
+from attention_core.trace import FIELDS, AttentionTrace
 from playground.i18n import _
 from playground.panel import Cell
 from playground.settings import limits
 
-STAGES = (
-    "weights", "masked_scores", "scaled_scores", "raw_scores", "q", "k", "v", "context", "concat", "output",
-    "embedding",
-)  # that can be compared  # fmt: skip
+_FIRST = ("weights", "masked_scores", "scaled_scores", "raw_scores", "q", "k", "v", "context", "concat", "output")
+_NEVER = ("value_embedding",)  # no experiment makes its values of other vectors than its keys
+STAGES = (*_FIRST, *(name for name in FIELDS if name not in (*_FIRST, *_NEVER)))  # that can be compared
 MAX_PINNED = 200_000  # characters of the pinned experiment's query, unpacked
 
 
@@ -63,6 +62,10 @@ def fitting(view: View, trace: AttentionTrace, notes: list[str]) -> View:
             _("head={value}: this experiment has the heads 1 to {heads}").format(value=view.head + 1, heads=heads)
         )
         view = replace(view, head=None)
+    if view.stage not in trace.fields():
+        words = _("stage={value}: this experiment has {fields}")
+        notes.append(words.format(value=repr(view.stage), fields=", ".join(trace.fields())))
+        view = replace(view, stage=View.stage)
     if view.cell is not None and not has_cell(trace, view.cell):
         place = View(cell=view.cell).to_query()["cell"]
         words = _("cell={value}: there is no such cell; allowed is field.head.row.column, each counted from 0")

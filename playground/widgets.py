@@ -9,6 +9,8 @@ import streamlit as st
 from attention_core.experiment import Experiment
 from playground.mask_choice import CUSTOM, KINDS, kind_of
 
+# What cross-attention begins with: it shares words with the first sentence, so that "same token" has some to find.
+FIRST_SOURCE = "A tired animal waits where it is"
 PREFIX = "c_"  # of the key of every widget that shapes the experiment
 MAX_SEED = 2**53 - 1  # whole numbers beyond are not exact in the browser
 # The widget of a field, where its short name differs from the field's.
@@ -45,7 +47,7 @@ def widget_values(wanted: Experiment) -> dict[str, Any]:
     d_head = max(1, wanted.d_model // wanted.num_heads)
     values: dict[str, Any] = {
         "text": wanted.text,
-        "source": wanted.source_text or "",
+        "source": wanted.source_text or FIRST_SOURCE,
         "mode": wanted.mode,
         "tokenizer": wanted.tokenizer,
         "heads": wanted.num_heads,

@@ -48,6 +48,14 @@ class ExperimentError(ValueError):
         self.allowed = allowed or message
 
 
+class EmptyText(ExperimentError):
+    """A text in which the tokenizer finds no token; `fields` names it."""
+
+    def __init__(self, field: str, text: str, tokenizer: str) -> None:
+        allowed = "allowed is a text with at least one token"
+        super().__init__((field,), f"{field}={text!r:.60}: {allowed}; the {tokenizer} tokenizer finds none here")
+
+
 def check_fields(experiment: Experiment) -> None:
     """ExperimentError for the first field that is wrong, alone or beside the others."""
     for name, value in vars(experiment).items():

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from attention_core.experiment import recipes
-from attention_core.experiment.checks import EAGER_CHARACTERS, MODES, ExperimentError, check_fields
+from attention_core.experiment.checks import EAGER_CHARACTERS, MODES, EmptyText, ExperimentError, check_fields
 from attention_core.experiment.hand_built import content_width, hand_built_weights, head_kinds
 from attention_core.experiment.inputs import Inputs, make_inputs
 from attention_core.experiment.recipes import Widths
@@ -83,8 +83,10 @@ class Experiment:
         check_fields(self)
         if len(self.text) + len(self._source) <= EAGER_CHARACTERS:
             self._check_tokens()
-        elif not self.text.strip() or not self._source.strip():
-            raise ExperimentError(("text",), "text: allowed is a text with at least one token")
+        else:
+            for name, text in (("text", self.text), ("source_text", self._source)):
+                if not text.strip():
+                    raise EmptyText(name, text, self.tokenizer)
 
     @property
     def _source(self) -> str:
@@ -114,11 +116,7 @@ class Experiment:
         """What can only be said once the text is cut into tokens."""
         for name, tokens in (("text", self._tokens), ("source_text", self._source_tokens)):
             if not tokens:
-                raise ExperimentError(
-                    (name,),
-                    f"{name}={getattr(self, name)!r:.60}: allowed is a text with at least one token; "
-                    f"the {self.tokenizer} tokenizer finds none here",
-                )
+                raise EmptyText(name, getattr(self, name), self.tokenizer)
         queries, keys = len(self._tokens), len(self._source_tokens)
         try:
             self.mask.check_sizes(1, self.num_heads, queries, keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from attention_core.experiment import Experiment
+from tests.ui.lessons import open_lesson
 from tests.ui.reading import alerts, expected, good, healthy, open_app, panel, panels, same
 
 START = Experiment("one two three four five", num_heads=4, d_model=24)
@@ -20,8 +22,8 @@ def app() -> AppTest:
 
 
 BAD: dict[str, tuple[str, str, Any, str]] = {
-    "no text": ("text_input", "c_text", "", "text"),
-    "white space": ("text_input", "c_text", " \t \u3000 ", "text"),
+    "no text": ("text_input", "c_text", "", "The sentence has no word"),
+    "white space": ("text_input", "c_text", " \t \u3000 ", "The sentence has no word"),
     "too many words": ("text_input", "c_text", "word " * 100_000, "max_characters"),
     "a few too many": ("text_input", "c_text", "w " * 513, "max_tokens"),
     "one word too long": ("text_input", "c_text", "x" * 30_000, "max_characters"),
@@ -62,13 +64,17 @@ def test_two_faults_one_after_the_other(app: AppTest) -> None:
     assert alerts(app) == [] and good(app).text == "six seven"
 
 
-def test_cross_without_a_source(app: AppTest) -> None:
+def test_cross_begins_with_a_source_and_an_empty_one_is_named(app: AppTest) -> None:
     app.button_group(key="c_mode").set_value("cross").run()
     healthy(app)
+    wanted = replace(START, mode="cross", source_text=app.text_input(key="c_source").value)
+    assert alerts(app) == [] and good(app) == wanted and len(wanted.source_tokens()) > 4
+    same(panel(app, "hero").blocks, expected(wanted.run(), "weights"))
+    app.text_input(key="c_source").set_value(" ").run()
     [found] = alerts(app)
-    assert "source_text" in found
-    assert good(app) == START
-    same(panel(app, "hero").blocks, expected(START.run(), "weights"))
+    assert found.startswith("The source sentence has no word in it.")
+    assert good(app) == wanted
+    same(panel(app, "hero").blocks, expected(wanted.run(), "weights"))
 
 
 def test_hand_built_heads_need_room(app: AppTest) -> None:
@@ -134,3 +140,37 @@ def test_no_message_is_read_as_markup() -> None:
     for block in (*app.markdown, *app.caption):
         assert "<b>" not in block.value and "javascript:" not in block.value
     assert not app.error and not app.warning and not app.info
+
+
+SWITCHES = {
+    "hide": ("mask,heads", "hide='heads': allowed are preset, text,", "mask"),
+    "lock": ("zzz", "lock='zzz': allowed are preset, text,", None),
+    "controls": ("zzz", "controls='zzz': allowed are preset, text,", None),
+    "predict": ("true", "predict='true': allowed is 1", None),
+    "lang": ("zz", "lang='zz': allowed is en", None),
+}
+
+
+@pytest.mark.parametrize("page", ["playground", "mask_lab"])
+def test_a_teachers_switch_that_means_nothing_is_named_and_leaves_the_address(page: str) -> None:
+    for switch, (value, words, stays) in SWITCHES.items():
+        query = {**START.to_query(), switch: value}
+        app = open_app(query) if page == "playground" else open_lesson(page, query)
+        healthy(app)
+        assert any(words in found for found in alerts(app)), switch
+        assert app.query_params.get(switch) == stays, switch
+
+
+def test_what_the_teacher_has_locked_no_example_moves() -> None:
+    app = open_app({**START.to_query(), "lock": "num_heads,text"})
+    app.selectbox(key="preset").set_value("base-512").run()
+    healthy(app)
+    assert good(app).d_model == 512 and good(app).num_heads == START.num_heads and good(app).text == START.text
+    # Where the example cannot be had so, that is said, and nothing moves.
+    before = good(app)
+    app.selectbox(key="preset").set_value("five-tokens").run()  # width 4, and hand-built weights need 8
+    assert good(app).d_model == 4
+    other = open_app({**START.to_query(), "weights": "hand_built", "lock": "weights"})
+    before = good(other)
+    other.selectbox(key="preset").set_value("five-tokens").run()
+    assert good(other) == before and any("hand-built" in words for words in alerts(other))

@@ -38,8 +38,18 @@ def test_the_controls_of_the_link() -> None:
 def test_an_unknown_panel_is_named_and_the_others_shown() -> None:
     app = opened(panels="weights,<b>q</b>")
     healthy(app)
-    assert any("panels=<b>q</b>: allowed are" in words for words in alerts(app))
+    assert any("panels='<b>q</b>': allowed are" in words for words in alerts(app))
     assert "embedded_weights" in panels(app)
+    absent = opened(panels="weights,source_position_encoding")
+    assert any("panels=source_position_encoding: this experiment has" in words for words in alerts(absent))
+    assert "embedded_weights" in panels(absent)
+
+
+def test_panels_of_which_there_is_none_leave_the_page_whole() -> None:
+    app = opened(panels="zzz")
+    healthy(app)
+    assert any("panels='zzz': allowed are" in words for words in alerts(app))
+    assert "hero" in panels(app) and "panels" not in app.query_params
 
 
 def test_the_arithmetic_can_be_a_panel() -> None:

@@ -175,7 +175,7 @@ def test_every_stage_has_its_words_and_its_formula() -> None:
             section = stages.passage(trace, stage.name)
             lead, _, formula = section.lead.rpartition("\n")
             seen.add(next(name for name, words in leads.items() if words == lead))
-            assert formula.startswith("$") and formula.endswith("$") and "=" in formula
+            assert formula.startswith("${") and formula.endswith("}$") and "=" in formula
             assert section.why
             for field in stage.fields:
                 assert stages.field_title(field) and stages.shape(trace, field)
@@ -191,18 +191,18 @@ def said(experiment: Experiment) -> dict[str, str]:
 def test_words_and_formulas_follow_the_experiment() -> None:
     plain = Experiment("one two", num_heads=2, d_model=12, weights="random")
     first = said(plain)
-    assert "t_i$" in first["embedding"] and "p_i" not in first["embedding"]
+    assert "t_i}$" in first["embedding"] and "p_i" not in first["embedding"]
     assert "b_Q" not in first["qkv"] and "b_O" not in first["output"]
     biased = said(replace(plain, bias=True))
     assert "q_i = x_i W_Q + b_Q" in biased["qkv"] and "o_i W_O + b_O" in biased["output"]
     assert "half" in said(replace(plain, weights="hand_built"))["embedding"]
-    assert r"s_{ij} = r_{ij} / \sqrt{d_k}$" in first["scaled_scores"] and "temperature" not in first["scaled_scores"]
+    assert r"s_{ij} = r_{ij} / \sqrt{d_k}}$" in first["scaled_scores"] and "temperature" not in first["scaled_scores"]
     warm = said(replace(plain, temperature=2.0))["scaled_scores"]
     assert "temperature" in warm and r"(\sqrt{d_k}\, T)" in warm
     for score, formula in (("dot", r"\sum_c"), ("cosine", r"\frac"), ("additive", r"\tanh"), ("bilinear", r"W\, k_j")):
         other = said(replace(plain, score=score))
         assert formula in other["raw_scores"] and "sqrt" not in other["scaled_scores"]
-        assert "not scaled" in other["scaled_scores"] and "s_{ij} = r_{ij}$" in other["scaled_scores"]
+        assert "not scaled" in other["scaled_scores"] and "s_{ij} = r_{ij}}$" in other["scaled_scores"]
         cooler = said(replace(plain, score=score, temperature=0.5))["scaled_scores"]
         assert "T" in cooler and "sqrt" not in cooler
     turned = said(replace(plain, position="rope"))
@@ -211,7 +211,7 @@ def test_words_and_formulas_follow_the_experiment() -> None:
     assert "s_{ij} & A_{ij} = 1" in first["masked_scores"]
     assert r"\tilde{w}_{ij}\, v_j" in said(replace(plain, dropout=0.5))["context"] and "tilde" not in first["context"]
     bare = said(replace(plain, out_proj=False))["output"]
-    assert "y_i = o_i$" in bare and "matrix" not in bare and "width" not in bare
+    assert "y_i = o_i}$" in bare and "matrix" not in bare and "width" not in bare
     assert "one head" in said(replace(plain, num_heads=1))["concat"]
     cross = said(replace(plain, mode="cross", source_text="three"))
     assert "x_j = t_j" in cross["source_embedding"] and "x_i = t_i" in cross["embedding"]
