@@ -16,15 +16,14 @@ from playground.i18n import _
 ALERTS = 3  # that are said large; of more, the others stand small under them
 
 # The arithmetic stays in sight while the visitor walks down the stages: beside them; on a phone, once a cell is open,
-# as a sheet at the bottom.
+# as a sheet at the bottom. What of the stages is out of sight is neither laid out nor painted, which is half of what
+# a change costs the browser.
 _STYLE = """
 <style>
 [data-testid="stSidebarHeader"] { height: 2.4rem; margin-bottom: 0; }
 [data-testid="stSidebarUserContent"] { padding-top: 0; }
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.7rem; }
-[data-testid="stLayoutWrapper"]:has(> .st-key-messages .ap-alert) {
-  position: sticky; top: 3.6rem; z-index: 25; background: var(--st-background-color, Canvas);
-}
+.st-key-stages > * { content-visibility: auto; contain-intrinsic-size: auto none auto 100px; }
 .st-key-stages [data-testid="stExpander"] details { border: 0; }
 .st-key-stages [data-testid="stExpander"] summary { padding: 0; min-height: 0; opacity: 0.75; }
 .st-key-stages [data-testid="stExpander"] { margin-top: -0.9rem; margin-bottom: 0.6rem; }

@@ -3,7 +3,8 @@
 A run has a hundred messages. Streamlit wakes the event loop for each of them, wakes it again to say that there is
 something to send, and lets it go round once more for each that it sends. While pages are drawn, every such round waits
 until the drawing thread hands over the interpreter, up to 5 ms each: of sixty visitors the last waited longer for his
-messages to be passed on than for his page to be drawn.
+messages to be passed on than for his page to be drawn. And the browser takes in the whole page anew for each handful of
+messages that comes by itself.
 """
 
 from __future__ import annotations
@@ -14,10 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from streamlit.runtime import runtime
+from streamlit.runtime import get_instance, runtime
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import ScriptRunner, ScriptRunnerEvent
 
+GATHER = 0.04  # seconds that what a run says waits for more; its end waits for nothing
 AT_ONCE = 100  # messages that are handed on before others have their turn; the queue that takes them holds 500
 
 
@@ -78,13 +80,33 @@ def _on_event(
     _call_soon(session, pass_on)
 
 
-_tell = runtime.Runtime._enqueued_some_message
-
-
 def _enqueued_some_message(server: runtime.Runtime) -> None:
-    """Tell the sending task that there is something to send, unless it has been told and has not looked yet."""
-    if not server._get_async_objs().need_send_data.is_set():
-        _tell(server)
+    """Wake the sending task in a moment, once for all that comes until then."""
+    objects = server._get_async_objs()
+    if not (objects.need_send_data.is_set() or getattr(server, "_about_to_send", False)):
+        objects.eventloop.call_soon_threadsafe(_send_soon, server)
+
+
+def _send_soon(server: runtime.Runtime) -> None:
+    if getattr(server, "_about_to_send", False):
+        return
+    objects = server._get_async_objs()
+
+    def now() -> None:
+        server._about_to_send = False  # type: ignore[attr-defined]
+        objects.need_send_data.set()
+
+    server._about_to_send = True  # type: ignore[attr-defined]
+    objects.eventloop.call_later(GATHER, now)
+
+
+_finished_message = AppSession._create_script_finished_message
+
+
+def _create_script_finished_message(session: AppSession, *args: Any) -> ForwardMsg:
+    """The last message of a run: with it all goes out at once."""
+    get_instance()._get_async_objs().need_send_data.set()
+    return _finished_message(session, *args)
 
 
 class _Sleep:
@@ -108,5 +130,6 @@ def install() -> None:
     """For the whole process, before its first session."""
     AppSession._call_soon_on_event_loop = _call_soon  # type: ignore[method-assign, assignment]
     AppSession._on_scriptrunner_event = _on_event  # type: ignore[method-assign, assignment]
+    AppSession._create_script_finished_message = _create_script_finished_message  # type: ignore[method-assign, assignment]
     runtime.Runtime._enqueued_some_message = _enqueued_some_message  # type: ignore[method-assign, assignment]
     runtime.asyncio = _Sleep()  # type: ignore[assignment, attr-defined]

@@ -203,30 +203,52 @@ def test_streamlit_itself_does_no_more_with_a_message_than_to_enqueue_it(loop: L
     assert session.got == ["of this run"] and did == []
 
 
-def test_the_sending_task_is_told_once_until_it_has_looked(loop: Loop) -> None:
-    class Server:
-        need_send_data = asyncio.Event()
-        eventloop = loop
+class Server:
+    """What of Streamlit's runtime is asked for: the loop, and the flag by which the sending task is woken."""
 
-        def _get_async_objs(self) -> Server:
-            return self
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self.need_send_data = asyncio.Event()
+        self.eventloop = loop
 
-    async def look() -> None:
-        await asyncio.wait_for(Server.need_send_data.wait(), 5)
+    def _get_async_objs(self) -> Server:
+        return self
 
-    def say(times: int) -> None:
-        for _message in range(times):
-            batches._enqueued_some_message(Server())  # type: ignore[arg-type]
+    async def look(self) -> float:
+        """Wait as the sending task does; how long it was."""
+        begin = self.eventloop.time()
+        await asyncio.wait_for(self.need_send_data.wait(), 5)
+        self.need_send_data.clear()
+        return self.eventloop.time() - begin
 
-    say(1)
-    loop.run_until_complete(look())
-    woken = loop.woken
-    say(10)
-    assert loop.woken == woken
-    Server.need_send_data.clear()
-    say(1)
-    loop.run_until_complete(look())
-    assert loop.woken == woken + 1
+
+def test_what_a_run_says_is_gathered_before_the_sending_task_is_woken(loop: Loop) -> None:
+    server = Server(loop)
+
+    async def talk() -> list[bool]:
+        woken = []
+        for _message in range(100):
+            batches._enqueued_some_message(server)  # type: ignore[arg-type]
+            await asyncio.sleep(0)
+            woken.append(server.need_send_data.is_set())
+        return woken
+
+    assert not any(loop.run_until_complete(talk()))
+    assert loop.woken == 1
+    assert loop.run_until_complete(server.look()) <= batches.GATHER + 1
+    # It has looked: the next message wakes it again, and those that come until then do not.
+    for _message in range(3):
+        batches._enqueued_some_message(server)  # type: ignore[arg-type]
+    loop.run_until_complete(server.look())
+    assert 2 <= loop.woken <= 4
+
+
+def test_the_end_of_a_run_waits_for_nothing(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = Server(loop)
+    monkeypatch.setattr(batches, "get_instance", lambda: server)
+    batches._enqueued_some_message(server)  # type: ignore[arg-type]
+    assert not server.need_send_data.is_set()
+    said = batches._create_script_finished_message(object(), ForwardMsg.FINISHED_SUCCESSFULLY)  # type: ignore[arg-type]
+    assert said.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY and server.need_send_data.is_set()
 
 
 def test_it_is_there_once_the_server_is_warm() -> None:
@@ -234,7 +256,7 @@ def test_it_is_there_once_the_server_is_warm() -> None:
         "from playground.warmup import warm_up; warm_up();"
         "from streamlit.runtime import runtime; from streamlit.runtime.app_session import AppSession;"
         "replaced = (AppSession._call_soon_on_event_loop, AppSession._on_scriptrunner_event,"
-        "    runtime.Runtime._enqueued_some_message);"
+        "    AppSession._create_script_finished_message, runtime.Runtime._enqueued_some_message);"
         "print(type(runtime.asyncio).__name__, *{one.__module__ for one in replaced})"
     )
     said = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
