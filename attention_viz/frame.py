@@ -112,7 +112,7 @@ def _at_angle(
     if not squares:
         mosaic = plan(heads, rows, cols, area, square=False, max_columns=most, least_columns=least, gap=gap)
     needed = {0: across + 5, -45: 1.3 * LINE, -90: LINE}[angle]
-    columns = places(cols, mosaic.cell[0], needed, numbers=shown.cols_are == "feature")
+    columns = places(cols, mosaic.cell[0], needed, first=_first(shown.cols_are, shown.col_labels))
     if mosaic.columns > 1:  # the last label of a block keeps clear of the first of the next
         end = cols + mosaic.gap_cols
         columns = [at for at in columns if at == 0 or (end - at) * mosaic.cell[0] >= needed]
@@ -124,11 +124,16 @@ def _at_angle(
         bottom=bottom,
         angle=angle,
         columns=columns,
-        rows=places(rows, mosaic.cell[1], LINE, numbers=shown.rows_are == "feature"),
+        rows=places(rows, mosaic.cell[1], LINE, first=_first(shown.rows_are, shown.row_labels)),
         widest=widest,
         titles=titled,
         legend=legend,
     )
+
+
+def _first(are: str, labels: Sequence[str]) -> int | None:
+    """Where numbers begin along an axis; None where it has names."""
+    return int(labels[0]) if are == "feature" and labels[0].isdecimal() else None
 
 
 def _width(texts: Sequence[str], widest: float) -> float:

@@ -152,16 +152,16 @@ def names(tokens: Sequence[str], length: int) -> list[str]:
     return [str(number) for number in range(1, length + 1)]
 
 
-def places(count: int, pixels: float, needed: float, *, numbers: bool = False, most: int = 32) -> list[int]:
+def places(count: int, pixels: float, needed: float, *, first: int | None = None, most: int = 32) -> list[int]:
     """The places that get a label, `needed` pixels apart and at most `most`, where a cell measures `pixels`.
 
-    Numbers, which count from 1, are those of round steps.
+    Where the labels are numbers from `first` on, those of a round step are chosen.
 
-    >>> places(6, 20.0, 13.0), places(6, 5.0, 13.0), places(12, 5.0, 13.0, numbers=True)
+    >>> places(6, 20.0, 13.0), places(6, 5.0, 13.0), places(12, 5.0, 13.0, first=1)
     ([0, 1, 2, 3, 4, 5], [0, 3], [3, 7, 11])
     """
     step = max(1, -(-count // most), int(-(-needed // max(pixels, 1e-9))))
-    if numbers:
+    if first is not None:
         step = next((nice for nice in _ROUND if nice >= step), step)
-        return list(range(step - 1, count, step)) or [count - 1]
+        return list(range(-first % step, count, step)) or [count - 1]
     return list(range(0, count, step))

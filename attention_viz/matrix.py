@@ -10,6 +10,7 @@ from numpy.typing import ArrayLike
 
 from attention_viz.colors import Kind
 from attention_viz.heatmap import draw
+from attention_viz.labels import names as numbered
 from attention_viz.panel import Panel, Say, max_magnitude
 
 
@@ -34,9 +35,10 @@ def matrix_spec(
 ) -> dict[str, Any]:
     """A Plotly figure as a dict, as `heatmap_spec` makes it, of `values` (row, column) or (block, row, column).
 
-    `names` are the blocks' titles, `dims` the axes' titles. `rows_are` and `cols_are` are "query" or "key" where the
-    labels are tokens, "feature" where they are numbers. `forbidden` marks cells that are hatched. `scale` is the end of
-    the colour scale in place of the largest magnitude (1 for weights). `line` says how many blocks stand in a line.
+    Rows and columns without labels are numbered from 1. `names` are the blocks' titles, `dims` the axes' titles.
+    `rows_are` and `cols_are` are "query" or "key" where the labels are tokens, "feature" where they are numbers.
+    `forbidden` marks cells that are hatched. `scale` is the end of the colour scale in place of the largest magnitude
+    (1 for weights). `line` says how many blocks stand in a line.
 
     Raises ValueError where labels or names do not fit the values.
 
@@ -49,8 +51,8 @@ def matrix_spec(
     if blocks.ndim != 3 or not blocks.size:
         raise ValueError(f"values: allowed is (row, column) or (block, row, column), not the shape {array.shape}")
     count, rows, cols = blocks.shape
-    row_texts = list(row_labels) if row_labels is not None else [str(row) for row in range(rows)]
-    col_texts = list(col_labels) if col_labels is not None else [str(col) for col in range(cols)]
+    row_texts = list(row_labels) if row_labels is not None else numbered((), rows)
+    col_texts = list(col_labels) if col_labels is not None else numbered((), cols)
     for name, have, want in (("row_labels", len(row_texts), rows), ("col_labels", len(col_texts), cols)):
         if have != want:
             raise ValueError(f"{name}: there are {have}, allowed are {want}")

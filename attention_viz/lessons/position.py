@@ -58,6 +58,8 @@ def products_picture(products: Tensor, *, narrow: bool = False, say: Say = str) 
     """q . k of one word at every pair of positions, (query position, key position)."""
     spec = matrix_spec(
         to_numpy(products),
+        row_labels=[str(place) for place in range(products.shape[0])],
+        col_labels=[str(place) for place in range(products.shape[1])],
         dims=(say("query position"), say("key position")),
         field="position_products",
         box=(350 if narrow else 480, 340),

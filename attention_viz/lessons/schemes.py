@@ -83,7 +83,7 @@ class _Drawer:
         pairs = table.shape[1] // 2
         chosen = sorted({0, pairs // 8, pairs // 4, pairs // 2}) if pairs > 1 else [0]
         name = self.say("column {n}")
-        series = {name.format(n=2 * pair): table[:, 2 * pair].tolist() for pair in chosen}
+        series = {name.format(n=2 * pair + 1): table[:, 2 * pair].tolist() for pair in chosen}
         spec = lines_spec(
             list(range(len(table))),
             series,
@@ -223,11 +223,12 @@ class _Drawer:
         kind: Any = "signed",
         wide: bool = False,
     ) -> Picture:
-        """A matrix whose rows and columns are numbers."""
+        """A matrix whose rows and columns are numbers: positions from 0, all others from 1."""
         width, height = (860, 280) if wide else HALF
         spec = matrix_spec(
             _array(values),
-            row_labels=rows,
+            row_labels=rows or _from(0 if dims[0].endswith("position") else 1, values.shape[0]),
+            col_labels=_from(0 if dims[1].endswith("position") else 1, values.shape[1]),
             kind=kind,
             dims=(self.say(dims[0]), self.say(dims[1])),
             field=f"position_{name}",
@@ -236,6 +237,10 @@ class _Drawer:
             say=self.say,
         )
         return Picture(name, title, spec, int(height), values.numel(), wide=wide)
+
+
+def _from(first: int, count: int) -> list[str]:
+    return [str(number) for number in range(first, first + count)]
 
 
 def _array(values: Tensor) -> NDArray[np.float32]:

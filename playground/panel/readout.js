@@ -24,10 +24,11 @@ export class Readout {
     const lines = [];
     if (block.name) lines.push(line("ap-tip-head", block.name));
     const [down, across] = meta.pool ?? [1, 1]; // a label of several tokens names them; a number would be of none
-    const side = (are, labels, index, by) =>
-      are === "feature" ? `${words.column} ${index + 1}` : by > 1 ? labels[index] : `${labels[index]} ${sub(index)}`;
-    const from = side(meta.rows_are, meta.row_labels, row, down);
-    const to = side(meta.cols_are, meta.col_labels, col, across);
+    const named = (label, what) => (/^\d+$/.test(label) ? `${what} ${label}`.trim() : label);
+    const side = (are, labels, index, by, what) =>
+      are === "feature" ? named(labels[index], what) : by > 1 ? labels[index] : `${labels[index]} ${sub(index)}`;
+    const from = side(meta.rows_are, meta.row_labels, row, down, meta.dims.at(-2) ?? "");
+    const to = side(meta.cols_are, meta.col_labels, col, across, words.column);
     lines.push(line("ap-tip-where", meta.cols_are === "key" ? `${from} → ${to}` : `${from}, ${to}`));
     lines.push(line("ap-tip-value", this.number(value, meta, words)));
     this.tip.replaceChildren(...lines);
