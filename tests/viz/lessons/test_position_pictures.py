@@ -65,8 +65,15 @@ def test_sinusoids() -> None:
     assert lines(drawn["wavelengths"])["wavelength"] == waves.wavelengths(10)
     assert drawn["wavelengths"].spec["layout"]["yaxis"]["type"] == "log"
     for name, values in lines(drawn["waves"]).items():
-        np.testing.assert_array_equal(values, table[:, int(name.split()[-1])])
+        np.testing.assert_array_equal(values, table[:, int(name.split()[-1]) - 1])  # columns count from 1
     assert drawn["likeness"].spec["meta"]["zmax"] == 1.0
+    # Positions count from 0; of a picture with many, a round step shows round numbers.
+    meta = drawn["table"].spec["meta"]
+    assert (meta["row_labels"][0], meta["col_labels"][0], meta["row_labels"][-1]) == ("0", "1", "19")
+    likeness = drawn["likeness"].spec
+    assert likeness["meta"]["row_labels"] == likeness["meta"]["col_labels"] == [str(n) for n in range(20)]
+    steps = {int(label) % 2 for label in likeness["layout"]["xaxis"]["ticktext"]}
+    assert steps <= {0} or likeness["layout"]["xaxis"]["ticktext"][:3] == ["0", "1", "2"]
 
 
 def test_learned_table() -> None:
