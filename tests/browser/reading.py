@@ -221,6 +221,7 @@ def weights_of(q: Numbers, k: Numbers, forbidden: NDArray[np.bool_] | None = Non
 def attention_holds(page: Page, forbidden: NDArray[np.bool_] | None = None) -> Mapping[str, Numbers]:
     """Every stage follows from the ones before it, with numpy alone; gives the stages."""
     names = ("q", "k", "v", "raw_scores", "scaled_scores", "masked_scores", "weights", "context", "concat")
+    settled(page)  # many pictures are read: all of one moment
     found = {name: stage(page, name) for name in names}
     raw = np.einsum("hqd,hkd->hqk", found["q"], found["k"])
     largest = np.abs(raw).max()

@@ -89,10 +89,12 @@ def every_picture_is_whole(page: Page) -> None:
 
 def test_cross_attention_with_widths_of_their_own(visit: Visit) -> None:
     page = visit({**SMALL, "dk": "3", "dv": "7"})
-    page.get_by_role("radio", name="Cross").click()
-    with repainted(page, "hero", "stage_k", "stage_weights", "stage_output"):
+    with repainted(page, "hero", "stage_k", "stage_v", "stage_weights", "stage_output"):  # a first source sentence
+        page.get_by_role("radio", name="Cross").click()
+        in_the_address(page, mode="cross")
+    with repainted(page, "hero", "stage_k", "stage_v", "stage_weights", "stage_output"):
         page.get_by_label("Source sentence").fill("eins zwei drei")
-        in_the_address(page, mode="cross", source="eins zwei drei")
+        in_the_address(page, source="eins zwei drei")
     found = attention_holds(page)
     assert [found[name].shape for name in "qkv"] == [(2, 5, 3), (2, 3, 3), (2, 3, 7)]
     assert found["weights"].shape == (2, 5, 3) and found["concat"].shape == (1, 5, 14)
