@@ -11,7 +11,7 @@ from functools import cache
 import pytest
 import torch
 
-from attention_core.derivation import Derivation, derive
+from attention_core.derivation import Derivation, derive, scales, stage_formula
 from attention_core.derivation.latex import plain
 from attention_core.derivation.words import NOTES, SENTENCES, TITLES
 from attention_core.experiment import Experiment
@@ -318,6 +318,18 @@ def test_the_temperature_stands_under_the_fraction() -> None:
     assert cosine.formula == r"s_{ij} = \frac{r_{ij}}{T}"
     assert r"}{3} " in cosine.substituted
     assert told("dot", "scaled_scores", 0, 1, 2).step("scale").formula == r"s_{ij} = r_{ij}"
+
+
+def test_a_temperature_near_one_is_one_all_the_same() -> None:
+    nearly = Experiment("a b c", num_heads=1, d_model=4, temperature=1.05).run()
+    assert scales(nearly) == [(r"\sqrt{d_k}", r"\sqrt{4}"), ("T", "1.05")]
+    assert stage_formula(nearly, "scaled_scores") == r"s_{ij} = r_{ij} / (\sqrt{d_k}\, T)"
+
+
+def test_of_many_heads_the_formula_names_the_first_two_and_the_last() -> None:
+    written = {heads: stage_formula(Experiment("a b", num_heads=heads, d_model=12).run(), "concat") for heads in (3, 4)}
+    assert written[3] == r"o_i = [\,c_i^{1};\; c_i^{2};\; c_i^{3}\,]"
+    assert written[4] == r"o_i = [\,c_i^{1};\; c_i^{2};\; \dots;\; c_i^{4}\,]"
 
 
 def evaluated(latex: str) -> float:
