@@ -10,8 +10,14 @@ from attention_core.experiment import Experiment
 __all__ = ["LimitError", "Limits"]
 
 
+COUNTED = 4  # times the limit: so many tokens are counted to be named in a refusal, which has to be cheap
+
+
 class LimitError(ValueError):
-    """An experiment beyond a limit: `limit` is its name, `value` what was asked for, `allowed` the most."""
+    """An experiment beyond a limit: `limit` is its name, `value` what was asked for, `allowed` the most.
+
+    Of tokens, `value` is the most that were counted.
+    """
 
     def __init__(self, limit: str, what: str, value: int, allowed: int) -> None:
         super().__init__(f"{what} {value:,}: the limit here ({limit}) is {allowed:,}")
@@ -26,7 +32,7 @@ class Limits:
 
     max_characters  of the text, and of the source text in cross mode: checked first, before anything is cut
                     into tokens
-    max_tokens      of each of the two
+    max_tokens      of each of the two; counted before the text is cut into tokens
     max_heads, max_d_model, max_d_k, max_d_v
     max_numbers     in the largest tensor: head x query x key, times d_k for the additive score
 
@@ -62,13 +68,16 @@ class Limits:
         self._hold("max_d_model", "d_model is", widths.d_model)
         self._hold("max_d_k", "d_k is", widths.d_k)
         self._hold("max_d_v", "d_v is", widths.d_v)
-        queries = len(experiment.tokens())
-        self._hold("max_tokens", "tokens in the text:", queries)
-        keys = len(experiment.source_tokens())
+        counted = COUNTED * self.max_tokens
+        queries, keys = experiment.count_tokens(counted)
+        self._hold_tokens("tokens in the text:", queries, counted)
         if cross:
-            self._hold("max_tokens", "tokens in the source text:", keys)
+            self._hold_tokens("tokens in the source text:", keys, counted)
         largest = widths.num_heads * queries * keys * (widths.d_k if experiment.score == "additive" else 1)
         self._hold("max_numbers", "numbers in the largest tensor:", largest)
+
+    def _hold_tokens(self, what: str, value: int, counted: int) -> None:
+        self._hold("max_tokens", f"{what} more than" if value > counted else what, min(value, counted))
 
     def _hold(self, limit: str, what: str, value: int) -> None:
         allowed = getattr(self, limit)

@@ -21,7 +21,7 @@ __all__ = ["MODES", "ExperimentError", "check_field", "check_fields"]
 
 MODES = ("self", "causal", "cross")
 MAX_CHARACTERS = 1_000_000
-EAGER_CHARACTERS = 100_000  # up to here an experiment cuts its text into tokens when it is made
+EAGER_TOKENS = 4096  # up to here an experiment cuts its text into tokens when it is made
 MAX_SEED = 2**63 - 1
 COOLEST, HOTTEST = 0.001, 1000.0
 

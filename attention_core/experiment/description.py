@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from attention_core.experiment import recipes
-from attention_core.experiment.checks import EAGER_CHARACTERS, MODES, EmptyText, ExperimentError, check_fields
+from attention_core.experiment.checks import EAGER_TOKENS, MODES, EmptyText, ExperimentError, check_fields
 from attention_core.experiment.hand_built import content_width, hand_built_weights, head_kinds
 from attention_core.experiment.inputs import Inputs, make_inputs
 from attention_core.experiment.recipes import Widths
@@ -20,7 +20,7 @@ from attention_core.modules import MultiHeadAttention
 from attention_core.positions import position_mods
 from attention_core.scores import Score
 from attention_core.seeding import seeded
-from attention_core.tokens import Token, tokenize
+from attention_core.tokens import Token, count_tokens, tokenize
 from attention_core.trace import AttentionTrace, Projections
 
 __all__ = ["MODES", "Experiment", "ExperimentError"]
@@ -51,7 +51,7 @@ class Experiment:
     out_proj      whether there is a W_o
 
     Raises ExperimentError, a ValueError, that names the field, its value and what is allowed. For texts
-    over 100,000 characters the checks that need the tokens happen in `run`.
+    of more than 4,096 tokens the checks that need them all happen in `run`.
 
     >>> trace = Experiment("The sun rises in the east", num_heads=4).run()
     >>> trace.shape("weights")
@@ -81,12 +81,12 @@ class Experiment:
     def __post_init__(self) -> None:
         """Check every field, and what has to fit together."""
         check_fields(self)
-        if len(self.text) + len(self._source) <= EAGER_CHARACTERS:
+        counts = self.count_tokens(EAGER_TOKENS)
+        for name, count in zip(("text", "source_text"), counts, strict=True):
+            if not count:
+                raise EmptyText(name, getattr(self, name), self.tokenizer)
+        if max(counts) <= EAGER_TOKENS:
             self._check_tokens()
-        else:
-            for name, text in (("text", self.text), ("source_text", self._source)):
-                if not text.strip():
-                    raise EmptyText(name, text, self.tokenizer)
 
     @property
     def _source(self) -> str:
@@ -112,11 +112,17 @@ class Experiment:
         """The tokens that give keys and values: in cross mode those of the source text, else of the text."""
         return self._source_tokens
 
+    def count_tokens(self, most: int) -> tuple[int, int]:
+        """How many queries and keys there are, each `most + 1` where it is more: at the cost of `most` tokens.
+
+        >>> Experiment("a b c", "d " * 50_000, mode="cross").count_tokens(100)
+        (3, 101)
+        """
+        queries = count_tokens(self.text, self.tokenizer, most)
+        return queries, count_tokens(self._source, self.tokenizer, most) if self.mode == "cross" else queries
+
     def _check_tokens(self) -> None:
         """What can only be said once the text is cut into tokens."""
-        for name, tokens in (("text", self._tokens), ("source_text", self._source_tokens)):
-            if not tokens:
-                raise EmptyText(name, getattr(self, name), self.tokenizer)
         queries, keys = len(self._tokens), len(self._source_tokens)
         try:
             self.mask.check_sizes(1, self.num_heads, queries, keys)

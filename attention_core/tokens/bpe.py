@@ -72,14 +72,16 @@ class Bpe:
 
     def encode(self, text: str) -> tuple[bytes, ...]:
         """The tokens of a text, as bytes; joined, they are the text in UTF-8. ValueError: lone surrogate."""
+        return tuple(self.tokens(text))
+
+    def tokens(self, text: str) -> Iterator[bytes]:
+        """The tokens of `encode`, one after the other: who needs the first ones alone pays for no more."""
         utf8(text)
         known: dict[str, list[bytes]] = {}  # words come again and again
-        tokens: list[bytes] = []
         for piece in pieces(text):
             if piece not in known:
                 known[piece] = self._merge(piece.encode())
-            tokens += known[piece]
-        return tuple(tokens)
+            yield from known[piece]
 
     def _merge(self, piece: bytes) -> list[bytes]:
         """A linked list of parts and a heap of the merges that may come next: n log n in the length."""

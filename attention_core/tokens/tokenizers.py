@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import islice
 
 from attention_core.tokens.bpe import shipped, utf8
 from attention_core.tokens.graphemes import graphemes, words
 
-__all__ = ["TOKENIZERS", "Token", "tokenize"]
+__all__ = ["TOKENIZERS", "Token", "count_tokens", "tokenize"]
 
 TOKENIZERS = ("word", "character", "byte", "bpe")
 
@@ -60,7 +61,34 @@ def tokenize(text: str, tokenizer: str = "word") -> tuple[Token, ...]:
             return _placed((bytes([byte]) for byte in utf8(text)), _byte_name)
         case "bpe":
             return _placed(shipped().encode(text), _bytes_name)
-    raise ValueError(f"tokenizer={tokenizer!r}: allowed are {', '.join(map(repr, TOKENIZERS))}")
+    raise _unknown(tokenizer)
+
+
+def count_tokens(text: str, tokenizer: str, most: int) -> int:
+    """How many tokens `tokenize` finds, or `most + 1` where it finds more: a long text costs what `most` tokens cost.
+
+    Raises ValueError as `tokenize` does.
+
+    >>> count_tokens("It doesn't, 你好!", "word", 100), count_tokens("la " * 100_000, "word", 100)
+    (6, 101)
+    """
+    found: Iterable[object]
+    match tokenizer:
+        case "word":
+            found = words(text)
+        case "character":
+            found = graphemes(text)
+        case "byte":
+            found = utf8(text)
+        case "bpe":
+            found = shipped().tokens(text)
+        case _:
+            raise _unknown(tokenizer)
+    return sum(1 for _ in islice(found, most + 1))
+
+
+def _unknown(tokenizer: str) -> ValueError:
+    return ValueError(f"tokenizer={tokenizer!r}: allowed are {', '.join(map(repr, TOKENIZERS))}")
 
 
 def _placed(parts: Iterable[bytes], name: Callable[[bytes], str]) -> tuple[Token, ...]:

@@ -7,8 +7,10 @@ from typing import Any
 
 import pytest
 
-from attention_core.experiment import Experiment
-from attention_core.limits import LimitError, Limits
+from attention_core.experiment import Experiment, description
+from attention_core.limits import COUNTED, LimitError, Limits
+from attention_core.masks import Explicit
+from attention_core.tokens.bpe import Bpe
 
 SUN = "The sun rises in the east"
 
@@ -53,6 +55,43 @@ def test_a_hundred_thousand_words_are_refused_in_milliseconds() -> None:
             Limits().check(Experiment(text))
         best = min(best, time.perf_counter() - start)
     assert best < 0.05
+
+
+@pytest.mark.parametrize("tokenizer", ["word", "character", "byte", "bpe"])
+def test_a_refused_text_is_not_cut_into_tokens(tokenizer: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whoever sends one after the other must not keep the machine busy: it costs what the tokens counted cost."""
+    merged = 0
+    merge = Bpe._merge
+
+    def counting(bpe: Bpe, piece: bytes) -> list[bytes]:
+        nonlocal merged
+        merged += len(piece)
+        return merge(bpe, piece)
+
+    monkeypatch.setattr(Bpe, "_merge", counting)
+    monkeypatch.setattr(description, "tokenize", lambda *_: pytest.fail("the text was cut into tokens"))
+    text = "".join(f"q{number:x}z " for number in range(6000))  # no number comes twice
+    limits = Limits(max_tokens=100, max_characters=10**6)
+    with pytest.raises(LimitError) as caught:
+        limits.check(Experiment(text, tokenizer=tokenizer))
+    assert (caught.value.limit, caught.value.value) == ("max_tokens", 100 * COUNTED)
+    assert str(caught.value) == "tokens in the text: more than 400: the limit here (max_tokens) is 100"
+    # 4,096 tokens are looked at when it is made and 400 when it is checked, of at least 1 and mostly 2 bytes each.
+    assert merged < 15_000
+    with pytest.raises(LimitError, match="tokens in the source text: more than 400"):
+        limits.check(Experiment("a", text, mode="cross", tokenizer=tokenizer))
+
+
+def test_a_painted_mask_does_not_make_a_refused_text_dear(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(description, "tokenize", lambda *_: pytest.fail("the text was cut into tokens"))
+    for more in ({"mask": Explicit(("11", "11"))}, {"embedding": "one_hot", "d_model": 1024}):
+        with pytest.raises(LimitError, match="more than 2,048"):
+            Limits().check(Experiment("a " * 9_000, tokenizer="bpe", **more))  # type: ignore[arg-type]
+
+
+def test_a_number_of_tokens_near_the_limit_is_said_exactly() -> None:
+    with pytest.raises(LimitError, match=r"tokens in the text: 600: the limit here \(max_tokens\) is 512"):
+        Limits().check(Experiment("w " * 600))
 
 
 def test_a_source_text_counts_in_cross_mode_alone() -> None:

@@ -10,7 +10,7 @@ import regex
 from hypothesis import given
 from hypothesis import strategies as st
 
-from attention_core.tokens import TOKENIZERS, Token, tokenize
+from attention_core.tokens import TOKENIZERS, Token, count_tokens, tokenize
 from attention_core.tokens.bpe import shipped
 from attention_core.tokens.graphemes import graphemes, words
 
@@ -211,6 +211,18 @@ def test_bpe_comes_back_and_keeps_its_place(text: str) -> None:
             assert token.text == f"<{part.hex().upper()}>"
             assert token.end == token.start + 1
         begin += len(part)
+
+
+@given(any_text, st.sampled_from(TOKENIZERS), st.integers(0, 12))
+def test_counting_stops_one_beyond_the_most(text: str, tokenizer: str, most: int) -> None:
+    assert count_tokens(text, tokenizer, most) == min(len(tokenize(text, tokenizer)), most + 1)
+
+
+def test_counting_refuses_what_cutting_refuses() -> None:
+    with pytest.raises(ValueError, match="tokenizer='sentence'"):
+        count_tokens("a", "sentence", 1)
+    with pytest.raises(ValueError, match="lone surrogate"):
+        count_tokens("\ud800", "bpe", 1)
 
 
 def count_words(text: str) -> int:
