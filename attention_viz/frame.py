@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 
+from attention_core.remembered import remembered
 from attention_viz.labels import places, shorten, text_width
 from attention_viz.mosaic import Mosaic, plan
 from attention_viz.panel import Panel
@@ -140,6 +140,6 @@ def _width(texts: Sequence[str], widest: float) -> float:
     return _longest(tuple(texts), widest)
 
 
-@lru_cache(maxsize=256)  # one page draws the same labels a dozen times
+@remembered(2**20)  # one page draws the same labels a dozen times
 def _longest(texts: tuple[str, ...], widest: float) -> float:
     return max((text_width(shorten(text, widest)) for text in texts), default=1.0)

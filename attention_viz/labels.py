@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
-from functools import lru_cache
+from collections.abc import Callable, Sequence
+from functools import lru_cache, wraps
+from typing import TypeVar
 
 import regex
 
@@ -18,9 +19,23 @@ _ENTITIES = str.maketrans({"&": "&amp;", "<": "&lt;", ">": "&gt;", "$": "&#36;"}
 _ISOLATE, _RELEASE = "\u2068", "\u2069"
 _ROUND = (1, 2, 4, 5, 8, 10, 16, 20, 32, 50, 64, 100, 128, 200, 256, 500, 512, 1000)
 _GRAPHEME = regex.compile(r"\X")
+_SHORT = 64  # characters of a text; there is room for thousands of such, and for few that are longer
+
+Value = TypeVar("Value")
 
 
-@lru_cache(maxsize=8192)
+def _remembered(function: Callable[..., Value]) -> Callable[..., Value]:
+    """Remember what was asked for last. A token may be a whole page long, so those are counted by themselves."""
+    short, long = lru_cache(maxsize=8192)(function), lru_cache(maxsize=32)(function)
+
+    @wraps(function)
+    def ask(text: str, *more: float) -> Value:
+        return (short if len(text) <= _SHORT else long)(text, *more)
+
+    return ask
+
+
+@_remembered
 def visible(token: str) -> str:
     """The whole token with nothing invisible in it; a plain token comes back unchanged. Not escaped.
 
@@ -69,7 +84,7 @@ def isolate(text: str) -> str:
     return f"{_ISOLATE}{text}{_RELEASE}"
 
 
-@lru_cache(maxsize=8192)
+@_remembered
 def text_width(text: str) -> float:
     """An estimate of the width of a text in units of its font size; wide (CJK) characters count 1.
 
@@ -89,7 +104,7 @@ def _char_width(char: str) -> float:
     return 0.85 if char in "mwMW@%" else 0.66 if char.isupper() else 0.56
 
 
-@lru_cache(maxsize=8192)
+@_remembered
 def shorten(text: str, limit: float = 6.5) -> str:
     """The text, cut between graphemes and ended with an ellipsis where it is wider than `limit` font sizes.
 
@@ -99,11 +114,11 @@ def shorten(text: str, limit: float = 6.5) -> str:
     if text_width(text) <= limit:
         return text
     kept, width = "", 0.0
-    for part in _GRAPHEME.findall(text):
-        width += text_width(part)
+    for part in _GRAPHEME.finditer(text):  # not all of them: the first ones of a page fill the width
+        width += text_width(part.group())
         if width > limit - 0.5:
             break
-        kept += part
+        kept += part.group()
     return kept + "…"
 
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 
+from attention_core.remembered import remembered
 from attention_viz.colors import FRAME, INK, MUTED, hatch, theme_name
 from attention_viz.frame import ALL_LABELS, AXIS_SIZE, FONT, GRID_FROM, LEGEND_SIZE, RIGHT, TICK_SIZE, TITLE_SIZE, Frame
 from attention_viz.labels import dim_title, escape, isolate, shorten, text_width, tick
@@ -247,7 +247,7 @@ def hairline(frame: Frame) -> int:
     return 1 if min(frame.mosaic.cell) >= GRID_FROM else 0
 
 
-@lru_cache(maxsize=256)
+@remembered(4 * 2**20)
 def _clip(forbidden: bytes, rows: int, cols: int) -> str:
     """The forbidden cells as one SVG path in fractions of the block, a rectangle for each run in a row."""
     cells = np.frombuffer(forbidden, dtype=np.bool_).reshape(rows, cols)

@@ -7,6 +7,7 @@ import time
 from collections import OrderedDict
 
 from attention_core.experiment import Experiment
+from attention_core.remembered import bytes_of
 from attention_core.trace import AttentionTrace
 from playground.service import asking, metrics
 from playground.service.cost import weigh
@@ -49,7 +50,7 @@ class TraceCache:
         metrics.COMPUTATION_SECONDS.observe(time.perf_counter() - started)
         metrics.COMPUTATIONS.inc()
         asking.now().computed += 1
-        size = size_of(trace)
+        size = size_of(trace) + bytes_of(experiment)  # a painted mask may weigh as much as a small trace
         with self._lock:
             if experiment not in self._traces:
                 self._traces[experiment] = (trace, size)

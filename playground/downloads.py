@@ -7,11 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 from math import prod
 from urllib.parse import urlencode
 
 from attention_core.experiment import Experiment
+from attention_core.remembered import remembered
 from attention_core.trace import AttentionTrace
 from attention_viz.export import html_page, trace_json, trace_npz
 from attention_viz.tables import to_csv
@@ -57,7 +57,7 @@ def link(name: str, experiment: Experiment | None = None) -> str:
     return f"download/{name}?{_address(experiment or state.experiment())}"
 
 
-@lru_cache(maxsize=256)
+@remembered(2**20)
 def _address(experiment: Experiment) -> str:
     """The experiment as the query of a link: the same for all files of a page."""
     return urlencode(experiment.to_query())

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -21,6 +20,7 @@ from attention_core.experiment import Experiment
 from attention_core.experiment.recipes import random_weights
 from attention_core.functional import attention
 from attention_core.masks import Full
+from attention_core.remembered import remembered
 from attention_core.seeding import seeded
 
 __all__ = [
@@ -217,7 +217,7 @@ def _whole(made: EncoderBlock, x: Tensor, chosen: Experiment) -> Pass:
     return Pass(rows, found.attention.heads.weights[0], found.hidden[0], found.activated[0])
 
 
-@lru_cache(maxsize=6)
+@remembered(32 * 2**20)
 def passes(chosen: Experiment, norm: str) -> dict[str, tuple[Pass, ...]]:
     """Each of VARIANTS through DEPTH blocks: the same input, the same weights, `passes(...)[variant][layer - 1]`.
 
@@ -348,7 +348,7 @@ class Draws:
         return [(variance / count) ** 0.5 for count in counts]
 
 
-@lru_cache(maxsize=32)
+@remembered(16 * 2**20)
 def draws(chosen: Experiment, norm: str, head: int, p: float) -> Draws:
     """DRAWS draws of dropout with probability p, 0 <= p < 1, on the weights of a head of the first block.
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
 
 import torch
 from torch import Tensor
@@ -22,6 +21,7 @@ from attention_core.modules import MultiHeadAttention
 from attention_core.positions import POSITIONS, position_encoding
 from attention_core.positions.relative import TransformerXL
 from attention_core.positions.score_bias import t5_buckets
+from attention_core.remembered import remembered
 from attention_core.seeding import seeded
 from attention_core.trace import AttentionTrace
 
@@ -106,7 +106,7 @@ def traced(experiment: Experiment, position: str, order: Sequence[int] = ()) -> 
     return _traced(setting(experiment, position), tuple(order))
 
 
-@lru_cache(maxsize=32)
+@remembered(32 * 2**20)
 def _traced(chosen: Experiment, order: tuple[int, ...]) -> AttentionTrace:
     spoken = words(chosen)
     places = list(order) or list(range(len(spoken)))
@@ -130,7 +130,7 @@ def _traced(chosen: Experiment, order: tuple[int, ...]) -> AttentionTrace:
     )
 
 
-@lru_cache(maxsize=2)
+@remembered(48 * 2**20)
 def _module(chosen: Experiment) -> MultiHeadAttention:
     """The same matrices for every scheme: made once, for they may be large."""
     return chosen.module(torch.float64)

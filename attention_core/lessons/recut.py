@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, fields, replace
-from functools import lru_cache
 
 import torch
 from torch import Tensor
 
 from attention_core.experiment import Experiment
 from attention_core.experiment.inputs import Inputs
+from attention_core.remembered import remembered
 from attention_core.trace import Projections
 
 __all__ = ["CUTS", "Recut", "cut", "cuts"]
@@ -95,7 +95,7 @@ def cuts(base: Experiment, counts: Iterable[int] = CUTS, most: int | None = None
     return tuple(possible)
 
 
-@lru_cache(maxsize=4)
+@remembered(24 * 2**20)
 def _whole(base: Experiment) -> Projections:
     """The weights that are cut several times on one page. Nobody writes to them."""
     return base.projections()

@@ -9,7 +9,7 @@ from attention_core.checks import whole
 from attention_core.masks import Explicit
 from attention_core.masks.base import Mask
 from attention_core.masks.fields import shown, whole_number
-from attention_core.masks.tables import LARGEST_GRID
+from attention_core.masks.tables import LARGEST_GRID, OPEN, SHUT
 from attention_core.masks.text import format_mask, parse_mask
 
 __all__ = [
@@ -26,7 +26,7 @@ __all__ = [
 
 STEPS = 100  # that can be undone
 
-Grid = tuple[tuple[bool, ...], ...]
+_FLIPPED = str.maketrans(OPEN + SHUT, SHUT + OPEN)
 
 
 def painted(
@@ -62,14 +62,12 @@ def paint(mask: Explicit, cells: Iterable[tuple[int, int]], value: bool) -> Expl
     if not isinstance(value, bool):
         raise ValueError(f"value={shown(value)}: allowed are True and False")
     queries, keys = mask.shape
-    rows: dict[int, list[bool]] = {}
+    rows: dict[int, list[str]] = {}
     for at in cells:
         row, column = _cell(at, queries, keys)
-        rows.setdefault(row, list(mask.grid[row]))[column] = value
-    changed = {row: tuple(new) for row, new in rows.items() if tuple(new) != mask.grid[row]}
-    if not changed:
-        return mask
-    return Explicit(tuple(changed.get(at, old) for at, old in enumerate(mask.grid)))
+        rows.setdefault(row, list(mask.lines[row]))[column] = OPEN if value else SHUT
+    lines = tuple("".join(rows[at]) if at in rows else line for at, line in enumerate(mask.lines))
+    return mask if lines == mask.lines else Explicit(lines)
 
 
 def flip_row(mask: Explicit, row: int) -> Explicit:
@@ -82,7 +80,7 @@ def flip_row(mask: Explicit, row: int) -> Explicit:
     """
     queries, keys = mask.shape
     whole_number("row", row, 0, queries - 1)
-    return paint(mask, [(row, column) for column in range(keys)], not all(mask.grid[row]))
+    return paint(mask, [(row, column) for column in range(keys)], SHUT in mask.lines[row])
 
 
 def flip_column(mask: Explicit, column: int) -> Explicit:
@@ -95,7 +93,7 @@ def flip_column(mask: Explicit, column: int) -> Explicit:
     """
     queries, keys = mask.shape
     whole_number("column", column, 0, keys - 1)
-    every = all(row[column] for row in mask.grid)
+    every = all(line[column] == OPEN for line in mask.lines)
     return paint(mask, [(row, column) for row in range(queries)], not every)
 
 
@@ -105,7 +103,7 @@ def invert(mask: Explicit) -> Explicit:
     >>> invert(Explicit(("x.",))) == Explicit((".x",))
     True
     """
-    return Explicit(tuple(tuple(not cell for cell in row) for row in mask.grid))
+    return Explicit(tuple(line.translate(_FLIPPED) for line in mask.lines))
 
 
 def clear(mask: Explicit) -> Explicit:
@@ -195,4 +193,4 @@ def _cell(cell: object, queries: int, keys: int) -> tuple[int, int]:
 
 def _even(mask: Explicit, value: bool) -> Explicit:
     queries, keys = mask.shape
-    return Explicit(((value,) * keys,) * queries)
+    return Explicit(((OPEN if value else SHUT) * keys,) * queries)

@@ -53,5 +53,5 @@ def _painted(mask: Mask) -> list[Explicit]:
 
 
 def _table(name: str, mask: Explicit) -> str:
-    rows = "".join(f'    "{"".join("x" if cell else "." for cell in row)}",\n' for row in mask.grid)
+    rows = "".join(f'    "{line}",\n' for line in mask.lines)
     return f'{name} = torch.tensor([[cell == "x" for cell in row] for row in (\n{rows})])  # bool (queries, keys)'

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from attention_core.masks.base import And, Mask, Not, Or
-from attention_core.masks.tables import Explicit
+from attention_core.masks.tables import OPEN, Explicit
 
 __all__ = ["resized"]
 
@@ -14,19 +14,14 @@ def resized(mask: Mask, queries: int, keys: int) -> Mask:
     Painted parts inside combinations are resized alike; every other mask fits any size and stays what it is.
 
     >>> resized(Explicit(("x.", "xx")), 3, 3)
-    Explicit(rows=((True, False, True), (True, True, True), (True, True, True)))
+    Explicit(rows=('x.x', 'xxx', 'xxx'))
     >>> resized(Explicit(("x.", "xx")), 1, 1)
-    Explicit(rows=((True,),))
+    Explicit(rows=('x',))
     """
     match mask:
         case Explicit() if mask.shape != (queries, keys):
-            old_queries, old_keys = mask.shape
-            return Explicit(
-                tuple(
-                    tuple(mask.grid[q][k] if q < old_queries and k < old_keys else True for k in range(keys))
-                    for q in range(queries)
-                )
-            )
+            kept = tuple(line[:keys].ljust(keys, OPEN) for line in mask.lines[:queries])
+            return Explicit((*kept, *[OPEN * keys] * (queries - len(kept))))
         case Not():
             return Not(resized(mask.mask, queries, keys))
         case And():

@@ -16,7 +16,8 @@ from attention_core.shapes import Allowed
 
 LARGEST_GRID = 512  # rows and columns that can be painted
 SPELLED_OUT = 4  # positions that an expression compares one by one, before it takes a table
-OPEN, SHUT = frozenset("1x"), frozenset("0.")
+OPEN, SHUT = "x", "."  # how a painted cell is kept
+_CELLS = str.maketrans("10", OPEN + SHUT)
 
 
 def _literal(values: Sequence[int], index: str) -> str:
@@ -146,11 +147,12 @@ class Explicit(Mask):
     """Key j for query i where rows[i][j]: what the user painted, cell by cell.
 
     `rows` are tuples of bool, or strings of "1" or "x" (open) and "0" or "." (shut); 1 to 512 rows of one
-    length from 1 to 512, else ValueError. They are kept as tuples of bool. `materialize` raises ValueError
-    for any other number of queries or keys than was painted; asked directly, a cell outside is forbidden.
+    length from 1 to 512, else ValueError. They are kept as strings of "x" and ".": a byte a cell, where a tuple
+    takes eight, for a server remembers many. `materialize` raises ValueError for any other number of queries or
+    keys than was painted; asked directly, a cell outside is forbidden.
 
-    >>> Explicit(("x..", "xx."))
-    Explicit(rows=((True, False, False), (True, True, False)))
+    >>> Explicit(((True, False, False), (True, True, False)))
+    Explicit(rows=('x..', 'xx.'))
     >>> Explicit(("x..", "xx.")).materialize(1, 1, 3, 3)
     Traceback (most recent call last):
     ValueError: queries=3, keys=3: the painted mask has 2 queries and 3 keys, and is allowed for these alone
@@ -179,9 +181,14 @@ class Explicit(Mask):
         return cls(tuple(tuple(row) for row in allowed.tolist()))
 
     @property
+    def lines(self) -> tuple[str, ...]:
+        """The cells as text, a line a query: "x" is open, "." is shut."""
+        return cast("tuple[str, ...]", self.rows)
+
+    @property
     def grid(self) -> tuple[tuple[bool, ...], ...]:
-        """The cells, (query, key)."""
-        return cast("tuple[tuple[bool, ...], ...]", self.rows)
+        """The cells, (query, key), made anew each time."""
+        return tuple(tuple(cell == OPEN for cell in line) for line in self.lines)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -192,14 +199,14 @@ class Explicit(Mask):
         """The mask with one cell flipped; ValueError for a cell outside.
 
         >>> Explicit(("x.",)).toggled(0, 1)
-        Explicit(rows=((True, True),))
+        Explicit(rows=('xx',))
         """
         queries, keys = self.shape
         if not (0 <= query < queries and 0 <= key < keys):
             raise ValueError(f"query={query}, key={key}: allowed are cells of {queries} by {keys}")
-        row = self.grid[query]
-        changed = (*row[:key], not row[key], *row[key + 1 :])
-        return Explicit((*self.grid[:query], changed, *self.grid[query + 1 :]))
+        line = self.lines[query]
+        changed = line[:key] + (SHUT if line[key] == OPEN else OPEN) + line[key + 1 :]
+        return Explicit((*self.lines[:query], changed, *self.lines[query + 1 :]))
 
     @property
     def depends_on(self) -> frozenset[str]:
@@ -224,18 +231,18 @@ class Explicit(Mask):
 
     def expression(self) -> str:
         """The cells as a table of 0 and 1."""
-        rows = ", ".join(f"[{', '.join('1' if cell else '0' for cell in row)}]" for row in self.grid)
+        rows = ", ".join(f"[{', '.join('1' if cell == OPEN else '0' for cell in line)}]" for line in self.lines)
         return f"torch.tensor([{rows}], dtype=torch.bool, device=q.device)[q, k]"
 
 
-def _row(at: int, row: object) -> tuple[bool, ...]:
-    """One painted row as a tuple of bool."""
-    cells: tuple[bool, ...] | None = None
+def _row(at: int, row: object) -> str:
+    """One painted row as a string of `OPEN` and `SHUT`."""
+    cells = ""
     if isinstance(row, str):
-        if len(row) <= LARGEST_GRID and OPEN.union(SHUT).issuperset(row):
-            cells = tuple(cell in OPEN for cell in row)
+        if len(row) <= LARGEST_GRID and set(row) <= {"0", "1", OPEN, SHUT}:
+            cells = row.translate(_CELLS)
     elif isinstance(row, Sequence) and len(row) <= LARGEST_GRID and all(cell in (0, 1) for cell in row):
-        cells = tuple(bool(cell) for cell in row)
+        cells = "".join(OPEN if cell else SHUT for cell in row)
     if not cells:
         raise ValueError(
             f"rows[{at}]={shown(row)}: allowed are 1 to {LARGEST_GRID} cells, each true or false "

@@ -24,10 +24,11 @@ from collections.abc import Callable
 from attention_core.masks import Blocks, Causal, Dilated, Full, Prefix, Window
 from attention_core.masks.base import MAX_DEPTH, And, Mask, Not, Or
 from attention_core.masks.fields import LONGEST, shown
-from attention_core.masks.tables import LARGEST_GRID, Documents, Explicit, Global, Padding
+from attention_core.masks.tables import LARGEST_GRID, OPEN, SHUT, Documents, Explicit, Global, Padding
 
 MAX_TEXT = 65_536  # characters; the largest painted mask takes 43,705
 
+_BITS = str.maketrans(OPEN + SHUT, "10")
 _NUMBER = re.compile(r"[0-9]{1,7}")
 _RUN = re.compile(r"([0-9]{1,7})(?:x([1-9][0-9]{0,6}))?")
 _EXPLICIT = re.compile(r"([0-9]{1,3})x([0-9]{1,3})-([bz])([A-Za-z0-9_-]+)")
@@ -117,7 +118,7 @@ def _runs(ids: tuple[int, ...]) -> list[str]:
 def _explicit(mask: Explicit) -> str:
     """The cells row by row, most significant bit first, padded with zeros to whole bytes."""
     queries, keys = mask.shape
-    bits = "".join("1" if cell else "0" for row in mask.grid for cell in row)
+    bits = "".join(mask.lines).translate(_BITS)
     size = (len(bits) + 7) // 8
     packed = int(bits.ljust(8 * size, "0"), 2).to_bytes(size)
     deflate = zlib.compressobj(9, zlib.DEFLATED, -15)  # without header and checksum

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cache
 
 from attention_core.masks import Causal, Full, Mask, Window
+from attention_core.remembered import remembered
 from attention_core.trained import SHIPPED, Answer, Change, Measured, answer, load_shipped, measure, task
 from attention_core.trained.batch import Batch
 from attention_core.trained.patch_edit import without_rows
@@ -142,18 +143,18 @@ def measurable(model: str, change: Change) -> Change:
     return change if one_length(model) else replace(change, patches=without_rows(change.patches))
 
 
-@lru_cache(maxsize=64)
+@remembered(8 * 2**20)
 def answered(model: str, text: str, change: Change) -> Answer:
     """What a model answers. ValueError where it cannot take the text."""
     return answer(task(model), load_shipped(model), text, change)
 
 
-@lru_cache(maxsize=16)
+@cache
 def _samples(model: str) -> Batch:
     return task(model).batch("held_out", HELD_OUT, SEED)
 
 
-@lru_cache(maxsize=512)
+@remembered(2 * 2**20)
 def measured(model: str, change: Change) -> Measured:
     """How often a model is right on held-out samples under a change, and where its watched head looks."""
     return measure(task(model), load_shipped(model), _samples(model), change)

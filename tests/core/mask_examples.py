@@ -76,7 +76,7 @@ def open_cell(mask: Mask, b: int, i: int, j: int) -> bool:
         case Global():
             return i in mask.positions or j in mask.positions
         case Explicit():
-            return bool(mask.rows[i][j])
+            return mask.grid[i][j]
         case And():
             return all(open_cell(part, b, i, j) for part in mask.masks)
         case Or():

@@ -7,8 +7,9 @@ import threading
 import pytest
 
 from attention_core.experiment import Experiment
+from attention_core.masks import Explicit
 from attention_core.trace import AttentionTrace
-from playground import compute
+from playground import compute, downloads
 from playground.compute import TraceCache
 
 ONE = Experiment("one two three", num_heads=2, d_model=12)
@@ -31,6 +32,22 @@ def test_the_parameters_count() -> None:
     pictures = sum({storage.data_ptr(): storage.nbytes() for storage in shown.values()}.values())
     assert size(trace) == pictures + 4 * 12 * 12 * 4 + compute.OVERHEAD
     assert compute.size_of(trace) == size(trace)
+
+
+def test_what_it_is_remembered_by_counts_too() -> None:
+    """A painted mask of 300 tokens, a byte a cell, beside the trace of one head of width 2; and the text itself."""
+    cache = TraceCache(2**24)
+    words = "word " * 300
+    experiment = Experiment(words, num_heads=1, d_model=2, mask=Explicit(("x" * 300,) * 300))
+    beside = cache.run(experiment)
+    assert 300 * 300 + len(words) < cache.used - compute.size_of(beside) < 300 * 300 + len(words) + 120_000
+
+
+def test_painted_masks_do_not_fill_the_memory_through_the_links_to_files() -> None:
+    for number in range(40):
+        mask = Explicit((f"{number:0300b}",) * 300)
+        assert "explicit-300x300" in downloads.link("q.csv", Experiment("word " * 300, num_heads=1, mask=mask))
+    assert 2**18 < downloads._address.store.used <= 2**20  # type: ignore[attr-defined]
 
 
 def counted(monkeypatch: pytest.MonkeyPatch) -> list[Experiment]:

@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attention_viz import labels
 from attention_viz.labels import (
     dim_title,
     escape,
@@ -134,3 +135,19 @@ def test_what_is_stored_can_be_stored(text: str) -> None:
 
 def test_dimensions_are_written_out() -> None:
     assert dim_title("heads*d_v") == "heads × d_v" and dim_title("query") == "query"
+
+
+def test_few_long_tokens_are_remembered(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A token may be 20,000 characters long, and thousands of short ones are remembered."""
+    looked: list[str] = []
+    unseen = labels._unseen
+    monkeypatch.setattr(labels, "_unseen", lambda char: looked.append(char) or unseen(char))
+    short, long = [f"-{number}" for number in range(100)], [f"-{number}" + "-" * 80 for number in range(100)]
+    for token in [*short, *long]:
+        visible(token)
+    looked.clear()
+    visible(short[0])
+    visible(long[-1])
+    assert looked == []
+    visible(long[0])
+    assert len(looked) > 80
