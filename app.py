@@ -7,6 +7,9 @@ from starlette.middleware import Middleware
 
 from playground.routes import ROUTES
 from playground.service.headers import Headers
+from playground.service.pace import Paced
 from playground.warmup import lifespan
 
-app = st.App("playground/main.py", lifespan=lifespan, routes=ROUTES, middleware=[Middleware(Headers)])
+MIDDLEWARE = [Middleware(Paced), Middleware(Headers)]
+
+app = st.App("playground/main.py", lifespan=lifespan, routes=ROUTES, middleware=MIDDLEWARE)

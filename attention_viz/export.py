@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import io
 import json
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Iterator, Sequence
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -12,7 +13,8 @@ import orjson
 from numpy.typing import NDArray
 
 from attention_viz.labels import storable
-from attention_viz.page import html_page
+from attention_viz.page import html_page, html_pieces
+from attention_viz.pieces import NUMBERS, gathered
 
 if TYPE_CHECKING:
     from attention_core.experiment import Experiment
@@ -36,23 +38,31 @@ def trace_json(
     >>> read_trace_json(text)["fields"]["weights"].shape
     (1, 2, 2, 2)
     """
-    fields = {
-        name: {
-            "dims": trace.dims(name),
-            "shape": array.shape,
-            "dtype": str(array.dtype),
-            "values": _values(array),
-        }
-        for name, array in arrays(trace, names).items()
-    }
-    content = {
+    return b"".join(json_pieces(trace, experiment, names))
+
+
+def json_pieces(
+    trace: AttentionTrace, experiment: Experiment | None = None, names: Sequence[str] | None = None
+) -> Iterator[bytes]:
+    """`trace_json`, piece by piece. KeyError at once for a field that the trace has not."""
+    about = {
         "format": FORMAT,
         "version": VERSION,
         **_about(trace),
         "experiment": None if experiment is None else orjson.loads(experiment.to_json()),
-        "fields": fields,
     }
-    return orjson.dumps(content, option=orjson.OPT_SERIALIZE_NUMPY)
+    return gathered(_json(trace, about, _names(trace, names)))
+
+
+def _json(trace: AttentionTrace, about: dict[str, Any], names: Sequence[str]) -> Iterator[bytes]:
+    yield orjson.dumps(about)[:-1] + b',"fields":{'
+    for number, name in enumerate(names):
+        array = _array_of(trace, name)
+        facts = {"dims": trace.dims(name), "shape": array.shape, "dtype": str(array.dtype)}
+        yield (b"," if number else b"") + orjson.dumps(name) + b":" + orjson.dumps(facts)[:-1] + b',"values":'
+        yield from _nested(array)
+        yield b"}"
+    yield b"}}"
 
 
 def read_trace_json(data: bytes | str) -> dict[str, Any]:
@@ -82,31 +92,60 @@ def trace_npz(trace: AttentionTrace, names: Sequence[str] | None = None) -> byte
     >>> file["weights"].shape, file["tokens"].tolist()
     ((1, 2, 2, 2), ['0', '1'])
     """
-    fields = arrays(trace, names)
+    return b"".join(npz_pieces(trace, names))
+
+
+def npz_pieces(trace: AttentionTrace, names: Sequence[str] | None = None) -> Iterator[bytes]:
+    """`trace_npz`, piece by piece. KeyError at once for a field that the trace has not."""
+    return gathered(_npz(trace, _names(trace, names)))
+
+
+def _npz(trace: AttentionTrace, names: Sequence[str]) -> Iterator[bytes]:
     words = _about(trace)
-    about = {
-        "format": FORMAT,
-        "version": VERSION,
-        **words,
-        "dims": {name: trace.dims(name) for name in fields},
-    }
-    buffer = io.BytesIO()
-    np.savez_compressed(
-        buffer,
-        allow_pickle=False,
-        tokens=np.array(words["tokens"], dtype=np.str_),
-        source_tokens=np.array(words["source_tokens"], dtype=np.str_),
-        head_names=np.array(words["head_names"], dtype=np.str_),
-        about=np.array(json.dumps(about)),
-        **fields,
-    )
-    return buffer.getvalue()
+    about = {"format": FORMAT, "version": VERSION, **words, "dims": {name: trace.dims(name) for name in names}}
+    texts = {name: np.array(words[name], dtype=np.str_) for name in ("tokens", "source_tokens", "head_names")}
+    texts["about"] = np.array(json.dumps(about))
+    sink = _Sink()
+    with zipfile.ZipFile(sink, "w", zipfile.ZIP_DEFLATED) as file:  # type: ignore[call-overload]
+        for name, array in chain(texts.items(), ((name, _array_of(trace, name)) for name in names)):
+            with file.open(f"{name}.npy", "w", force_zip64=True) as member:
+                np.lib.format.write_array_header_1_0(member, np.lib.format.header_data_from_array_1_0(array))
+                for some in np.array_split(array.reshape(-1), -(-array.size // NUMBERS) or 1):
+                    member.write(some.tobytes())
+                    yield sink.taken()
+    yield sink.taken()
 
 
-def arrays(trace: AttentionTrace, names: Sequence[str] | None = None) -> dict[str, NDArray[Any]]:
-    """Every field and projection weight of a trace as a numpy array, or those named: KeyError for another."""
-    names = (*trace.fields(), *trace.parameters()) if names is None else names
-    return {name: np.ascontiguousarray(trace.field(name).detach().cpu().numpy()) for name in names}
+class _Sink:
+    """What an archive is written to: it keeps what has not been taken yet."""
+
+    def __init__(self) -> None:
+        self._held: list[bytes] = []
+
+    def write(self, data: bytes) -> int:
+        self._held.append(bytes(data))
+        return len(data)
+
+    def flush(self) -> None:
+        """There is nothing behind it."""
+
+    def taken(self) -> bytes:
+        """What was written since the last time."""
+        held, self._held = self._held, []
+        return b"".join(held)
+
+
+def _names(trace: AttentionTrace, names: Sequence[str] | None) -> tuple[str, ...]:
+    """The fields to be written; KeyError where the trace has not one of them."""
+    known = (*trace.fields(), *trace.parameters())
+    for name in names or ():
+        if name not in known:
+            trace.field(name)  # raises, and names those that there are
+    return known if names is None else tuple(names)
+
+
+def _array_of(trace: AttentionTrace, name: str) -> NDArray[Any]:
+    return np.ascontiguousarray(trace.field(name).detach().cpu().numpy())
 
 
 def _about(trace: AttentionTrace) -> dict[str, Any]:
@@ -119,13 +158,28 @@ def _about(trace: AttentionTrace) -> dict[str, Any]:
     }
 
 
-def _values(array: NDArray[Any]) -> Any:
-    if array.dtype.kind != "f" or np.isfinite(array).all():
-        return array
-    written = array.astype(object)
-    for name, value in _NON_FINITE.items():
-        written[np.isnan(array) if name == "NaN" else array == value] = name
-    return written.tolist()
+def _nested(array: NDArray[Any]) -> Iterator[bytes]:
+    """An array as JSON, its largest parts of a few thousand numbers one after the other."""
+    if array.ndim <= 1 or array.size <= NUMBERS:
+        yield _dumped(array)
+        return
+    for number, part in enumerate(array):
+        yield b"," if number else b"["
+        yield from _nested(part)
+    yield b"]"
+
+
+def _dumped(array: NDArray[Any]) -> bytes:
+    """An array as JSON; what is no number, for which orjson writes null, in words."""
+    text = orjson.dumps(array, option=orjson.OPT_SERIALIZE_NUMPY)
+    if array.dtype.kind != "f":
+        return text
+    none = array[~np.isfinite(array)].tolist()  # in the order of the text
+    if not none:
+        return text
+    words = [b'"NaN"' if number != number else b'"Infinity"' if number > 0 else b'"-Infinity"' for number in none]
+    between = text.split(b"null")
+    return b"".join(chain.from_iterable(zip(between, words, strict=False))) + between[-1]
 
 
 def _array(name: str, entry: dict[str, Any]) -> NDArray[Any]:
@@ -138,4 +192,4 @@ def _array(name: str, entry: dict[str, Any]) -> NDArray[Any]:
     return array
 
 
-__all__ = ["arrays", "html_page", "read_trace_json", "trace_json", "trace_npz"]
+__all__ = ["html_page", "html_pieces", "json_pieces", "npz_pieces", "read_trace_json", "trace_json", "trace_npz"]

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from attention_core.trace import AttentionTrace
 
 MAX_DESCRIBED = (
-    100_000  # cells; above this, hovering tells the value alone, and the figure stays small enough to open
+    25_000  # cells; above this, hovering tells the value alone, and the figure stays small enough to open
 )
 
 

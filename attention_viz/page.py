@@ -18,7 +18,7 @@ from attention_viz.labels import dim_title, field_title, visible
 from attention_viz.panel import Say, signed_scale
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from attention_core.experiment import Experiment
     from attention_core.trace import AttentionTrace
@@ -66,6 +66,7 @@ function draw() {
   figures.forEach(({ figure, look }, place) => {
     figure.data[0].colorscale = look.colorscales[theme];
     figure.layout.font.color = look.inks[theme];
+    document.getElementById("stage-" + place).style.height = look.height + "px";
     figure.layout.paper_bgcolor = "rgba(0,0,0,0)";
     Plotly.react("stage-" + place, figure.data, figure.layout, { displaylogo: false, showTips: false });
   });
@@ -92,15 +93,24 @@ def html_page(
 
     Raises KeyError for a field that the trace has not.
     """
+    return b"".join(html_pieces(trace, experiment, fields=fields, title=title, language=language, say=say)).decode()
+
+
+def html_pieces(
+    trace: AttentionTrace,
+    experiment: Experiment | None = None,
+    *,
+    fields: Sequence[str] | None = None,
+    title: str | None = None,
+    language: str = "en",
+    say: Say = str,
+) -> Iterator[bytes]:
+    """`html_page` in UTF-8, one figure after the other: each takes much more memory while it is made."""
     names = _worth_drawing(trace) if fields is None else tuple(fields)
-    scales = _scales(trace, names)
-    specs = [
-        hover_spec(trace, name, scale=scales.get(name), box=(920, 440), title="", say=say) for name in names
-    ]
     stages = "\n".join(
         f"<h2>{escape(say(field_title(name)))}</h2>\n<p class=shape>{escape(_shape(trace, name, say))}</p>\n"
-        f'<div class=stage><div id="stage-{place}" style="height:{spec["meta"]["height"]}px"></div></div>'
-        for place, (name, spec) in enumerate(zip(names, specs, strict=True))
+        f'<div class=stage><div id="stage-{place}"></div></div>'
+        for place, name in enumerate(names)
     )
     heading = escape(title if title is not None else " ".join(visible(token) for token in trace.tokens))
     recipe = ""
@@ -110,7 +120,7 @@ def html_page(
             f"<pre>{escape(experiment.to_json())}</pre></details>"
         )
     plotly, policy = _plotly()
-    return f"""<!DOCTYPE html>
+    yield f"""<!DOCTYPE html>
 <html lang="{escape(language)}">
 <head>
 <meta charset="utf-8">
@@ -123,12 +133,17 @@ def html_page(
 <h1>{heading}</h1>
 {stages}
 {recipe}
-<script type="application/json" id="figures">{_embedded(specs)}</script>
+<script type="application/json" id="figures">[""".encode()
+    scales = _scales(trace, names)
+    for place, name in enumerate(names):
+        spec = hover_spec(trace, name, scale=scales.get(name), box=(920, 440), title="", say=say)
+        yield ("," if place else "").encode() + _embedded(spec).encode()
+    yield f"""]</script>
 <script>{plotly}</script>
 <script>{_SCRIPT}</script>
 </body>
 </html>
-"""
+""".encode()
 
 
 @cache
@@ -147,14 +162,11 @@ def _sha256(script: str) -> str:
     return base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
 
 
-def _embedded(specs: list[dict[str, Any]]) -> str:
-    """The figures as JSON that cannot leave its script element: `<` is written as an escape."""
-    parts = []
-    for spec in specs:
-        figure = go.Figure(data=spec["data"], layout=spec["layout"]).to_json()
-        look = json.dumps({name: spec["meta"][name] for name in ("colorscales", "inks")})
-        parts.append(f'{{"figure":{figure},"look":{look}}}')
-    return "[" + ",".join(parts).replace("<", "\\u003c") + "]"
+def _embedded(spec: dict[str, Any]) -> str:
+    """A figure as JSON that cannot leave its script element: `<` is written as an escape."""
+    figure = go.Figure(data=spec["data"], layout=spec["layout"]).to_json()
+    look = json.dumps({name: spec["meta"][name] for name in ("colorscales", "inks", "height")})
+    return f'{{"figure":{figure},"look":{look}}}'.replace("<", "\\u003c")
 
 
 def _worth_drawing(trace: AttentionTrace) -> tuple[str, ...]:

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
+from itertools import islice, product
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import orjson
 import pandas as pd
 from numpy.typing import NDArray
 
 from attention_viz.labels import names, storable
+from attention_viz.pieces import NUMBERS, gathered
 
 if TYPE_CHECKING:
     from attention_core.trace import AttentionTrace
 
 # What a spreadsheet takes for a formula when a cell begins with it (OWASP, "CSV Injection"), full-width too.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+_SPECIAL = frozenset(',"\r\n')
 
 
 def table(trace: AttentionTrace, field: str, head: int | None = None, *, batch: int = 0) -> pd.DataFrame:
@@ -67,9 +72,56 @@ def to_csv(trace: AttentionTrace, field: str, *, batch: int = 0) -> str:
     >>> print(to_csv(trace, "weights").splitlines()[:3])
     ['head,query_index,query,key_index,key,value', "0,0,'=1+1,0,'=1+1,0.5", "0,0,'=1+1,1,cat,0.5"]
     """
+    return b"".join(csv_pieces(trace, field, batch=batch)).decode()
+
+
+def csv_pieces(trace: AttentionTrace, field: str, *, batch: int = 0) -> Iterator[bytes]:
+    """`to_csv` in UTF-8, piece by piece; the trace itself is let go of."""
     values, dims = _values(trace, field, batch)
-    long = _long(trace, values, dims, inert=True)
-    return long.to_csv(index=False, lineterminator="\r\n", na_rep="NaN")
+    axes = [_axis(trace, dim, count) for dim, count in zip(dims, values.shape, strict=True)]
+    return gathered(_written(values, axes))
+
+
+def _written(values: NDArray[Any], axes: Sequence[tuple[str, list[str]]]) -> Iterator[bytes]:
+    """The head, then some thousand lines at a time."""
+    yield "".join([*(head for head, _ in axes), "value\r\n"]).encode()
+    *before, places = (parts for _, parts in axes)
+    rows, starts = values.reshape(-1, len(places)), map("".join, product(*before))
+    at_once = max(1, NUMBERS // len(places))
+    for first in range(0, len(rows), at_once):
+        some = rows[first : first + at_once]
+        numbers = iter(_digits(some.ravel()))
+        lines = [
+            f"{start}{place}{number}\r\n"
+            for start in islice(starts, len(some))
+            for place, number in zip(places, numbers, strict=False)
+        ]
+        yield "".join(lines).encode()
+
+
+def _axis(trace: AttentionTrace, dim: str, count: int) -> tuple[str, list[str]]:
+    """How the columns of a dimension are called, and what stands in them at each place; each ends with a comma."""
+    tokens = _tokens(trace, dim)
+    if len(tokens) != count:
+        return f"{dim},", [f"{place}," for place in range(count)]
+    return f"{dim}_index,{dim},", [f"{place},{_quoted(_inert(token))}," for place, token in enumerate(tokens)]
+
+
+def _digits(numbers: NDArray[Any]) -> list[str]:
+    """The fewest digits that give back each number; what is none in words."""
+    texts = orjson.dumps(numbers, option=orjson.OPT_SERIALIZE_NUMPY).decode()[1:-1].split(",")
+    if numbers.dtype == np.bool_:
+        return [text.capitalize() for text in texts]
+    if numbers.dtype.kind == "f":
+        none = ~np.isfinite(numbers)
+        for place, number in zip(np.flatnonzero(none).tolist(), numbers[none].tolist(), strict=True):
+            texts[place] = "NaN" if number != number else "inf" if number > 0 else "-inf"
+    return texts
+
+
+def _quoted(text: str) -> str:
+    """A text as RFC 4180 writes it: in quotes where it holds a comma, a quote or the end of a line."""
+    return '"' + text.replace('"', '""') + '"' if _SPECIAL.intersection(text) else text
 
 
 def _values(trace: AttentionTrace, field: str, batch: int) -> tuple[NDArray[Any], tuple[str, ...]]:
@@ -92,9 +144,7 @@ def _tokens(trace: AttentionTrace, dim: str) -> tuple[str, ...]:
     return {"query": trace.tokens, "key": trace.source_tokens}.get(dim, ())
 
 
-def _long(
-    trace: AttentionTrace, values: NDArray[Any], dims: tuple[str, ...], *, inert: bool = False
-) -> pd.DataFrame:
+def _long(trace: AttentionTrace, values: NDArray[Any], dims: tuple[str, ...]) -> pd.DataFrame:
     columns: dict[str, Any] = {}
     for axis, (dim, count) in enumerate(zip(dims, values.shape, strict=True)):
         places = np.arange(count)
@@ -105,9 +155,8 @@ def _long(
         if len(tokens) != count:
             columns[dim] = spread
             continue
-        texts = np.array([_inert(token) if inert else token for token in tokens], dtype=object)
         columns[f"{dim}_index"] = spread
-        columns[dim] = texts[spread]
+        columns[dim] = np.array(tokens, dtype=object)[spread]
     columns["value"] = values.ravel()
     return pd.DataFrame(columns)
 

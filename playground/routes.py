@@ -14,7 +14,9 @@ from playground.downloads import Refused, build
 from playground.lessons import trained_downloads
 from playground.service import health
 from playground.service.api_routes import API_ROUTES
+from playground.service.asking import caller
 from playground.service.gate import Busy
+from playground.service.outgoing import respond
 from playground.service.served import route
 from playground.service.work import workers
 
@@ -45,25 +47,25 @@ def download(request: Request) -> Response:
         if query.pop("predict", "") == "1":
             raise Refused(COVERED)
         file = (trained_downloads.build if "trained_model" in query else build)(name, query)
+        return respond(
+            file.content,
+            media_type=file.media_type,
+            headers={
+                "Content-Disposition": f'attachment; filename="{file.name}"',
+                "Cache-Control": "no-store",
+                "X-Content-Type-Options": "nosniff",
+                # A downloaded page never runs with the rights of this server's origin.
+                "Content-Security-Policy": "sandbox",
+            },
+        )
     except Refused as refusal:
         return PlainTextResponse(str(refusal), status_code=400)
     except Busy as busy:
         return PlainTextResponse(str(busy), status_code=503, headers={"Retry-After": "10"})
-    return Response(
-        file.body,
-        media_type=file.media_type,
-        headers={
-            "Content-Disposition": f'attachment; filename="{file.name}"',
-            "Cache-Control": "no-store",
-            "X-Content-Type-Options": "nosniff",
-            # A downloaded page never runs with the rights of this server's origin.
-            "Content-Security-Policy": "sandbox",
-        },
-    )
 
 
 async def _download(request: Request) -> Response:
-    return await workers().run(lambda: download(request))
+    return await workers().run(lambda: download(request), caller(request))
 
 
 ROUTES = [

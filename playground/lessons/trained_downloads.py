@@ -14,12 +14,12 @@ from attention_core.trace import AttentionTrace
 from attention_core.trained.shipped import FOLDER, model_card
 from attention_viz.export import html_page, trace_json, trace_npz
 from attention_viz.labels import field_title, visible
-from attention_viz.tables import to_csv
-from playground.downloads import File, Refused
+from playground.downloads import File, Refused, csv_file
 from playground.i18n import _
 from playground.lessons import trained_models as models
 from playground.lessons.trained_link import from_query, to_query
 from playground.lessons.trained_models import Setting
+from playground.service.outgoing import whole
 
 Maker = Callable[[Setting, AttentionTrace], bytes]
 
@@ -62,19 +62,15 @@ def build(name: str, query: Mapping[str, str]) -> File:
         setting = from_query(query)
         if name in MODEL:
             media_type, read = MODEL[name]
-            return File(f"{setting.model}-{name}", media_type, read(setting.model))
+            return File(f"{setting.model}-{name}", media_type, whole(read(setting.model)))
         trace = models.answered(setting.model, setting.text, setting.change).traces[setting.layer]
     except ValueError as problem:
         raise Refused(str(problem)) from problem
     called = f"{setting.model}-{setting.layer}-{name}"
     if name in TRACE:
         media_type, make = TRACE[name]
-        return File(called, media_type, make(setting, trace))
-    field, dot, kind = name.rpartition(".")
-    if dot and kind == "csv" and field in trace.fields():
-        return File(called, "text/csv; charset=utf-8", to_csv(trace, field).encode())
-    allowed = ", ".join([*TRACE, *MODEL, *(f"{field}.csv" for field in trace.fields())])
-    raise Refused(f"there is no file {name!r}; allowed are {allowed}")
+        return File(called, media_type, whole(make(setting, trace)))
+    return csv_file(name, called, trace, (*TRACE, *MODEL))
 
 
 def menu(setting: Setting) -> None:

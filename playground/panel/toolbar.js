@@ -14,11 +14,15 @@ export class Toolbar {
     this.note.className = "ap-note";
     this.tools = this.bar.appendChild(document.createElement("span"));
     this.tools.className = "ap-tools";
+    this.refusal = root.appendChild(document.createElement("div"));
+    this.refusal.className = "ap-tip ap-refusal";
+    this.refusal.setAttribute("role", "status");
   }
 
   update(payload) {
     say(this.title, payload.title);
     say(this.note, payload.note ?? "");
+    say(this.refusal, "");
     this.payload = payload;
     if (this.link && payload.csv) this.link.href = new URL(payload.csv, document.baseURI).href;
     const tools = payload.csv ? "with CSV" : "pictures";
@@ -35,6 +39,7 @@ export class Toolbar {
       this.link.title = words.save_csv;
       this.link.href = new URL(payload.csv, document.baseURI).href;
       this.link.setAttribute("download", "");
+      this.link.addEventListener("click", (event) => this.take(event));
       parts.push(this.link);
     }
     else parts.push(this.button("CSV", words.save_csv, () => this.numbers()));
@@ -48,6 +53,19 @@ export class Toolbar {
     button.title = title;
     button.addEventListener("click", act);
     return button;
+  }
+
+  // Of a file that the server refuses, too large or not just now, the browser says nothing that a visitor would
+  // understand. So the server is asked whether it will give it, and says why not.
+  async take(event) {
+    if (event.button || event.ctrlKey || event.metaKey || event.shiftKey || !event.isTrusted) return;
+    event.preventDefault();
+    const { link, payload } = this;
+    const asked = await fetch(link.href, { method: "HEAD" }).catch(() => null);
+    if (asked && !asked.ok) {
+      say(this.refusal, await (await fetch(link.href)).text());
+      setTimeout(() => say(this.refusal, ""), 15_000);
+    } else if (this.payload === payload) link.click();
   }
 
   numbers() {

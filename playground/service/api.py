@@ -15,13 +15,12 @@ from attention_core.experiment.checks import ExperimentError
 from attention_core.experiment.text import QUERY_NAMES
 from attention_core.limits import LimitError
 from attention_core.trace import AttentionTrace
-from attention_viz.export import trace_json, trace_npz
+from attention_viz.export import json_pieces, npz_pieces
 from playground import compute
 from playground.service import metrics
-from playground.service.asking import Asking, asking
+from playground.service.asking import caller
 from playground.service.body import read
-from playground.service.cost import weigh_writing
-from playground.service.gate import gate
+from playground.service.outgoing import Content, respond
 from playground.service.problem import Problem
 from playground.service.settings import service
 from playground.service.work import workers
@@ -46,16 +45,13 @@ async def attention(request: Request) -> Response:
     """POST: the trace of the experiment in the body."""
     wish = wish_of(request)
     body = await read(request, service().api_body_kb * 1024)
-    visitor = f"api {request.client.host if request.client else ''}"
-
-    def work() -> bytes:
-        with asking(Asking(visitor)):
-            return answer(body, wish)
-
-    written = await workers().run(work)
     name = "trace." + wish.form
     headers = {**FRESH, "Content-Disposition": f'inline; filename="{name}"', "Vary": "Accept"}
-    return Response(written, headers=headers, media_type=FORMATS[wish.form])
+
+    def work() -> Response:
+        return respond(answer(body, wish), headers=headers, media_type=FORMATS[wish.form])
+
+    return await workers().run(work, caller(request))
 
 
 async def experiment(request: Request) -> Response:
@@ -68,17 +64,16 @@ async def experiment(request: Request) -> Response:
         except ValueError as problem:
             raise _impossible(problem) from problem
 
-    return Response(await workers().run(work), headers=FRESH, media_type=JSON)
+    return Response(await workers().run(work, caller(request)), headers=FRESH, media_type=JSON)
 
 
-def answer(body: bytes, wish: Wish) -> bytes:
+def answer(body: bytes, wish: Wish) -> Content:
     """The trace of the experiment in `body`, written as wished. Raises Problem, and Busy where the machine is full."""
     wanted = _read_experiment(body)
     trace = compute.run(wanted)
-    with gate().turn(weigh_writing(_numbers(trace, wish), wish.form)):
-        if wish.form == "npz":
-            return trace_npz(trace, wish.fields)
-        return trace_json(trace, wanted, wish.fields)
+    _check_numbers(trace, wish)
+    pieces = npz_pieces(trace, wish.fields) if wish.form == "npz" else json_pieces(trace, wanted, wish.fields)
+    return Content(pieces, compute.size_of(trace))
 
 
 def _read_experiment(body: bytes) -> Experiment:
@@ -112,8 +107,8 @@ def _impossible(problem: ValueError) -> Problem:
     return Problem(422, str(problem))
 
 
-def _numbers(trace: AttentionTrace, wish: Wish) -> int:
-    """How many numbers the answer will hold; Problem where a field is unknown, or it is too many."""
+def _check_numbers(trace: AttentionTrace, wish: Wish) -> None:
+    """Problem where a field is unknown, or the answer would hold too many numbers."""
     known = (*trace.fields(), *trace.parameters())
     unknown = [name for name in wish.fields or () if name not in known]
     if unknown:
@@ -126,7 +121,6 @@ def _numbers(trace: AttentionTrace, wish: Wish) -> int:
         hint = "name fewer fields" if wish.form == "npz" else "name fewer fields, or ask for format=npz"
         words = f"the answer would hold {numbers:,} numbers: the limit here ({limit}) is {most:,}; {hint}"
         raise Problem(422, words, limit=limit, value=numbers, allowed=most)
-    return numbers
 
 
 def wish_of(request: Request) -> Wish:

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from ipaddress import ip_address, ip_network
+
+from starlette.requests import Request
 
 
 def _nobody_watches(place: int) -> None:
@@ -35,6 +38,22 @@ class Asking:
     computed: int = 0
     from_cache: int = 0
     seconds_waited: float = 0.0
+
+
+def caller(request: Request) -> str:
+    """The visitor that a request without a page comes from: its address, or the network that is one household's.
+
+    Of IPv6 everybody has 2^64 addresses.
+
+    >>> caller(Request({"type": "http", "client": ("2001:db8:1:2:3:4:5:6", 1)}))
+    'from 2001:db8:1:2::/64'
+    """
+    host = request.client.host if request.client else ""
+    with suppress(ValueError):
+        address = ip_address(host)
+        if address.version == 6 and address.ipv4_mapped is None:
+            host = str(ip_network((address, 64), strict=False))
+    return f"from {host}"
 
 
 _now: ContextVar[Asking | None] = ContextVar("asking", default=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from starlette.requests import Request
 
+from playground.service import metrics
 from playground.service.problem import Problem
 
 
@@ -20,12 +21,17 @@ async def read(request: Request, most: int) -> bytes:
     words = f"the body is larger than the limit here (api_body_kb), {most:,} bytes"
     too_large = Problem(413, words, headers={"Connection": "close"}, limit="api_body_kb", allowed=most)
     length = request.headers.get("content-length", "")
-    if length.isdecimal() and int(length) > most:
-        raise too_large
+    if length.isdecimal() and len(length) < 20 and int(length) > most:
+        raise _counted(too_large)
     pieces, size = [], 0
     async for piece in request.stream():
         size += len(piece)
         if size > most:
-            raise too_large
+            raise _counted(too_large)
         pieces.append(piece)
     return b"".join(pieces)
+
+
+def _counted(problem: Problem) -> Problem:
+    metrics.REFUSALS.labels("body_too_large").inc()
+    return problem

@@ -15,8 +15,10 @@ PER_TOKEN = 20_000  # cutting it out, seeding a generator for its vector
 PER_SCORE = 10  # all passes over a score: scale, mask, softmax, dropout
 PER_TANH = 11  # one number inside the additive score
 PER_RELATIVE = 8  # one score that a scheme of relative positions changes
-PER_WRITTEN = {"json": 60, "npz": 160, "html": 800, "csv": 5000}
-BYTES_WRITTEN = {"json": 30, "npz": 8, "html": 70, "csv": 160}  # at the peak; infinities go through Python objects
+# A page to keep: so much for fifteen figures and what hovering says of their cells, and a number's share. Other files
+# are written piece by piece.
+PER_PAGE, PER_DRAWN = 200_000_000, 350
+BYTES_OF_PAGE, BYTES_DRAWN = 64 * 2**20, 20  # at the peak, with figures that wait for the collector
 
 SCORE_FIELDS = 6  # raw, scaled, modified and masked scores, weights, dropped weights; and the mask, in bytes
 
@@ -88,10 +90,6 @@ def trace_numbers(experiment: Experiment) -> int:
     return by_score + by_query + by_key + added + parameters
 
 
-def weigh_writing(numbers: int, form: str) -> Cost:
-    """Writing so many numbers as "json", "npz", "html" or "csv".
-
-    >>> weigh_writing(1000, "npz")
-    Cost(work=160000, memory=8000)
-    """
-    return Cost(PER_WRITTEN[form] * numbers, BYTES_WRITTEN[form] * numbers)
+def weigh_page(numbers: int) -> Cost:
+    """Drawing a page to keep with so many numbers."""
+    return Cost(PER_PAGE + PER_DRAWN * numbers, BYTES_OF_PAGE + BYTES_DRAWN * numbers)

@@ -23,7 +23,7 @@ TICK = 0.25  # seconds after which someone who waits is told the place again
 
 
 class Busy(RuntimeError):
-    """The machine is full: `reason` is "queue_full", "waited_too_long" or "too_many_at_once"."""
+    """The machine is full: `reason` is one of WORDS."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(WORDS[reason])
@@ -34,6 +34,7 @@ WORDS = {
     "queue_full": "The machine is full: too many large computations are waiting. Try again in a moment.",
     "waited_too_long": "The machine is full: the turn of this computation did not come in time. Try again in a moment.",
     "too_many_at_once": "Too many large computations at once from one place. Wait for those that are running.",
+    "answers_full": "The machine is full: it is sending as many files as it can hold. Try again in a moment.",
 }
 
 

@@ -36,12 +36,14 @@ CACHE_HITS = Counter("attention_cache_hits", "Traces found in the cache.", regis
 CACHE_BYTES = Gauge("attention_cache_bytes", "Bytes of the traces in the cache.", registry=REGISTRY)
 REFUSALS = Counter(
     "attention_refusals",
-    "What was refused: queue_full, waited_too_long, too_many_at_once, limit, wrong_input, body_too_large, api_full.",
+    "What was refused: queue_full, waited_too_long, too_many_at_once, answers_full, too_slow, limit, wrong_input, "
+    "body_too_large, api_full.",
     ("reason",),
     registry=REGISTRY,
 )
 PAGES_WAITING = Gauge("attention_pages_waiting", "Pages that wait for their turn to run.", registry=REGISTRY)
 QUEUE = Gauge("attention_queue_length", "Heavy computations that wait for their turn.", registry=REGISTRY)
+ANSWERS = Gauge("attention_answer_bytes", "Bytes held by answers that are being sent.", registry=REGISTRY)
 RUNNING = Gauge("attention_heavy_running", "Heavy computations that have their turn.", registry=REGISTRY)
 REQUESTS = Counter(
     "attention_api_requests",

@@ -30,8 +30,14 @@ def route(path: str, endpoint: Endpoint, *methods: str) -> Route:
         seconds = time.perf_counter() - started
         metrics.REQUESTS.labels(path, str(response.status_code)).inc()
         metrics.REQUEST_SECONDS.labels(path).observe(seconds)
-        body = getattr(response, "body", b"")
-        logs.event("request", route=path, status=response.status_code, ms=round(1000 * seconds, 1), bytes=len(body))
+        size = response.headers.get("content-length")  # a long answer, made as it is sent, has a line when it is gone
+        logs.event(
+            "request",
+            route=path,
+            status=response.status_code,
+            ms=round(1000 * seconds, 1),
+            bytes=int(size) if size else None,
+        )
         return response
 
     return Route(path, served, methods=list(METHODS))

@@ -27,6 +27,9 @@ class Service:
     cache_mb            MiB of traces kept for all visitors
     api_body_kb         KiB of a request's body
     api_requests        how many requests of programs and downloads are worked on at once; others are refused
+    answers_mb          MiB that answers and files may hold together until they are sent; one alone may hold more
+    answer_seconds      how long a client may let an answer wait, beside a second for each 32 KiB that it took
+    csv_numbers         the most numbers in a file as CSV
     json_numbers        the most numbers in an answer or a file as JSON, and in a page to keep
     npz_numbers         the most numbers in an answer or a file as NPZ
     """
@@ -41,8 +44,11 @@ class Service:
     cache_mb: int = 256
     api_body_kb: int = 1024
     api_requests: int = 8
+    answers_mb: int = 96
+    answer_seconds: int = 60
+    csv_numbers: int = 2**22
     json_numbers: int = 2**23
-    npz_numbers: int = 2**25
+    npz_numbers: int = 2**26
 
 
 @cache

@@ -7,11 +7,13 @@ import io
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlencode
 from xml.etree import ElementTree
 
 import numpy as np
 from playwright.sync_api import Browser, Page
 
+from tests import serving
 from tests.browser.conftest import SMALL, Visit
 from tests.browser.lessons import open_lesson, painted
 from tests.browser.reading import drawn, into_view
@@ -75,6 +77,27 @@ def test_a_picture_without_a_link_gives_its_numbers_too(address: str, chromium: 
             values = np.array([float(row["value"]) for row in rows], dtype=np.float32).reshape(blocks.shape)
             np.testing.assert_array_equal(values, blocks.astype(np.float32))
             assert rows[0][sort[0]].startswith("'=") and any(row[sort[1]] == "the" for row in rows)
+
+
+def test_a_file_that_is_refused_says_why(chromium: Browser, tmp_path: Path) -> None:
+    """The browser itself would say "failed" at most: of a full machine, and of more numbers than a file may hold."""
+    with serving.serve(ATTENTION_CSV_NUMBERS="59") as served:
+        page = chromium.new_page()
+        page.goto(f"{served}/?{urlencode(SMALL)}")
+        page.wait_for_selector(".st-key-hero .ap-heatmap[data-painted]")
+        before = page.url
+        assert len(take(page, "hero", "CSV", tmp_path).read_text("utf-8").splitlines()) == 2 * 5 * 5 + 1
+        assert page.locator(".st-key-hero .ap-refusal").inner_text() == ""
+        into_view(page, ".st-key-stage_embedding .ap-tools")
+        page.locator(".st-key-stage_embedding .ap-tools").get_by_text("CSV", exact=True).click()
+        said = page.locator(".st-key-stage_embedding .ap-refusal")
+        said.filter(has_text="limit").wait_for()
+        assert said.inner_text() == (
+            "embedding.csv would hold some 60 numbers: the limit here (csv_numbers) is 59; "
+            "trace.npz holds the same in less"
+        )
+        assert page.url == before and said.get_attribute("role") == "status"
+        page.close()
 
 
 def test_the_code_and_the_page(visit: Visit, chromium: Browser, tmp_path: Path) -> None:

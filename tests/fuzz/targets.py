@@ -155,7 +155,7 @@ def program(content: bytes) -> None:
         wish = api.wish_of(asked)
         if not _small(body):
             return
-        answer = api.answer(body, wish)
+        answer = api.answer(body, wish).body
         if wish.form == "json":
             json.loads(answer, parse_constant=_no_number)
         else:

@@ -14,8 +14,9 @@ from starlette.middleware import Middleware
 
 from playground.routes import ROUTES
 from playground.service.headers import Headers
+from playground.service.pace import Paced
 
-APP = Starlette(routes=ROUTES, middleware=[Middleware(Headers)])
+APP = Starlette(routes=ROUTES, middleware=[Middleware(Paced), Middleware(Headers)])
 
 
 @dataclass(frozen=True)

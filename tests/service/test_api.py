@@ -200,7 +200,7 @@ def test_a_fault_of_ours_is_an_answer_too(monkeypatch: pytest.MonkeyPatch) -> No
     def broken(*_: object) -> None:
         raise RuntimeError("secret")
 
-    monkeypatch.setattr(api, "trace_json", broken)
+    monkeypatch.setattr(api, "json_pieces", broken)
     answer = post({"text": "a"})
     assert answer.status == 500 and b"secret" not in answer.body
 

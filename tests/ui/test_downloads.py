@@ -197,22 +197,22 @@ def test_a_file_that_would_be_too_large_is_refused_in_words(name: str, monkeypat
     with pytest.raises(Refused, match=rf"{name} would hold some [0-9,]+ numbers: the limit here .* is 1,000"):
         build(name, QUERY)
     assert build("weights.csv", QUERY).body and build("attention.py", QUERY).body
-    monkeypatch.setattr(downloads, "service", lambda: Service(json_numbers=5))
+    monkeypatch.setattr(downloads, "service", lambda: Service(csv_numbers=5))
     with pytest.raises(Refused, match=r"weights.csv would hold some [0-9]+ numbers"):
         build("weights.csv", QUERY)
 
 
-def test_large_files_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Writing is what costs: the trace is in the cache already."""
+def test_pages_to_keep_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Drawing is what costs: the trace is in the cache already. All other files are written piece by piece."""
     found = Gate(Service(heavy_ms=1, queue_seconds=1))
     monkeypatch.setattr(downloads, "gate", lambda: found)
     query = urlencode(Experiment("w " * 40).to_query())
-    assert routes.download(request({"name": "trace.npz"}, query)).status_code == 200
+    assert routes.download(request({"name": "attention.html"}, query)).status_code == 200
     with ExitStack() as end:
         with asking(Asking("somebody else", until_end=end)), found.turn(Cost(10**9, 0)):
             pass
-        answer = routes.download(request({"name": "trace.npz"}, query))
+        answer = routes.download(request({"name": "attention.html"}, query))
         assert answer.status_code == 503 and answer.headers["retry-after"]
         assert b"The machine is full" in bytes(answer.body)
-        assert routes.download(request({"name": "experiment.json"}, query)).status_code == 200
-    assert routes.download(request({"name": "trace.npz"}, query)).status_code == 200
+        assert routes.download(request({"name": "trace.npz"}, query)).status_code == 200
+    assert routes.download(request({"name": "attention.html"}, query)).status_code == 200

@@ -11,7 +11,8 @@ import pytest
 
 from attention_core.experiment import Experiment
 from attention_core.trace import AttentionTrace
-from attention_viz import read_trace_json, trace_json, trace_npz
+from attention_viz import export, read_trace_json, trace_json, trace_npz
+from attention_viz.export import json_pieces, npz_pieces
 from tests.viz.conftest import Make
 
 TOKENS = ("the", "the", "银行", "</script>", "", "=1", "\n", "שלום")
@@ -90,6 +91,34 @@ def test_npz_round_trip_without_pickles(make: Make) -> None:
 def test_npz_keeps_awkward_tokens_in_about(make: Make) -> None:
     with np.load(io.BytesIO(trace_npz(make(("a\0", "b"), heads=1)))) as file:
         assert json.loads(file["about"].item())["tokens"] == ["a\0", "b"]
+
+
+def test_a_large_trace_is_written_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No field is looked at before the ones before it are gone, and no piece is large; joined they are the file."""
+    trace = Experiment(" ".join(f"w{number}" for number in range(150)), num_heads=4, d_model=8, mode="causal").run()
+    looked: list[str] = []
+    array_of = export._array_of
+    monkeypatch.setattr(export, "_array_of", lambda trace, name: looked.append(name) or array_of(trace, name))
+    for pieces, names in ((json_pieces(trace), all_names(trace)), (npz_pieces(trace), all_names(trace))):
+        looked.clear()
+        first = next(pieces)
+        assert 0 < len(looked) < len(names) - 5
+        rest = list(pieces)
+        assert tuple(looked) == names
+        assert all(2**16 <= len(piece) < 2**19 for piece in [first, *rest][:-1]) and len(rest) > 10
+        whole = first + b"".join(rest)
+        if whole.startswith(b"{"):
+            read = read_trace_json(whole)["fields"]
+        else:
+            read = np.load(io.BytesIO(whole), allow_pickle=False)
+        for name in names:
+            np.testing.assert_array_equal(read[name], trace.field(name).detach().numpy(), err_msg=name)
+
+
+def test_an_unknown_field_is_named_before_anything_is_written(causal: AttentionTrace) -> None:
+    for pieces in (json_pieces, npz_pieces):
+        with pytest.raises(KeyError, match="weights"):
+            pieces(causal, names=["attention"])
 
 
 def test_half_a_surrogate_pair_can_be_saved(make: Make) -> None:

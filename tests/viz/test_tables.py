@@ -13,6 +13,7 @@ import torch
 
 from attention_core.trace import AttentionTrace
 from attention_viz import table, to_csv
+from attention_viz.tables import csv_pieces
 from tests.viz.conftest import Make
 
 
@@ -117,6 +118,26 @@ def test_a_spreadsheet_runs_no_token(make: Make, token: str) -> None:
 
 def test_half_a_surrogate_pair_can_be_saved(make: Make) -> None:
     to_csv(make(("\ud83d", "b"), heads=1), "weights").encode()
+
+
+def test_pieces_are_small_whatever_the_size(make: Make, change: Make) -> None:
+    """Half a million numbers, infinite ones among them: lines as pandas would write them, some thousands at a time."""
+    tokens = tuple(f"{number},w" for number in range(400))
+    trace = make(tokens, heads=3)
+    scores = trace.heads.masked_scores.clone()
+    scores[:, :, :, ::7] = -torch.inf
+    scores[0, 2, 399, 398] = torch.nan
+    trace = change(trace, masked_scores=scores)
+    sizes, read_back = [], []
+    for piece in csv_pieces(trace, "masked_scores"):
+        sizes.append(len(piece))
+        read_back.append(piece)
+    assert len(sizes) > 20 and max(sizes) < 2**19 and min(sizes[:-1]) >= 2**16
+    frame = pd.read_csv(io.BytesIO(b"".join(read_back)), dtype={"value": "float32"})
+    assert np.array_equal(frame.value.to_numpy().reshape(3, 400, 400), scores[0].numpy(), equal_nan=True)
+    wanted = list(itertools.product(range(3), range(400), range(400)))
+    assert list(zip(frame["head"], frame.query_index, frame.key_index, strict=True)) == wanted
+    assert frame.key.iloc[:400].tolist() == list(tokens) and frame["query"].iloc[-1] == "399,w"
 
 
 def test_pandas_reads_the_csv(causal: AttentionTrace) -> None:
