@@ -8,8 +8,9 @@ from starlette.middleware import Middleware
 from playground.routes import ROUTES
 from playground.service.headers import Headers
 from playground.service.pace import Paced
+from playground.service.uploads import Uploads
 from playground.warmup import lifespan
 
-MIDDLEWARE = [Middleware(Paced), Middleware(Headers)]
+MIDDLEWARE = [Middleware(Paced), Middleware(Headers), Middleware(Uploads)]
 
 app = st.App("playground/main.py", lifespan=lifespan, routes=ROUTES, middleware=MIDDLEWARE)

@@ -9,6 +9,7 @@ import streamlit as st
 from playground import frame, i18n, page_settings, teacher
 from playground.i18n import _
 from playground.panel import screen
+from playground.service import uploads
 from playground.service.rerun import watched
 
 PAGES = Path(__file__).parent.parent / "pages"
@@ -56,6 +57,7 @@ def main() -> None:
     if st.session_state.get("shown_page", name) != name:
         page_settings.pardon()
         screen.begin_page()
+        uploads.leave()
     st.session_state["shown_page"] = name
     screen.begin()
     with watched(name):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import streamlit as st
+from streamlit.runtime.uploaded_file_manager import DeletedFile
 
 from attention_core.codegen.training import training_code
 from attention_core.trained.kept import LARGEST, from_bytes, plan_in
@@ -11,6 +12,7 @@ from playground.i18n import _
 from playground.live import choices, moving, visits
 from playground.live.limits import training_limits
 from playground.live.run import Run
+from playground.service import uploads
 
 _REFUSED = "training_refused"
 
@@ -45,6 +47,7 @@ def take_away(run: Run, step: int) -> None:
 
 def bring_back() -> None:
     """A file that was kept, in the sidebar; one that cannot be taken is refused, and nothing else changes."""
+    uploads.expect()
     with st.sidebar:
         st.file_uploader(
             _("Go on from a file"),
@@ -60,12 +63,14 @@ def bring_back() -> None:
 
 
 def _take() -> None:
-    st.session_state[_REFUSED] = ""
     given = st.session_state["live_file"]
+    if isinstance(given, DeletedFile):  # it was read, and is not kept
+        return
+    st.session_state[_REFUSED] = ""
     if given is None:
         return
+    content = uploads.take(given)
     try:
-        content = given.getvalue()
         training_limits().check(plan_in(content, given.name))
         plan, training = from_bytes(content, given.name)
     except ValueError as problem:

@@ -29,6 +29,7 @@ class Service:
     api_requests        how many requests of programs and downloads are worked on at once; others are refused
     answers_mb          MiB that answers and files may hold together until they are sent; one alone may hold more
     answer_seconds      how long a client may let an answer wait, beside a second for each 32 KiB that it took
+    uploads_mb          MiB that files sent by visitors may take together, until a page has read them
     csv_numbers         the most numbers in a file as CSV
     json_numbers        the most numbers in an answer or a file as JSON, and in a page to keep
     npz_numbers         the most numbers in an answer or a file as NPZ
@@ -46,6 +47,7 @@ class Service:
     api_requests: int = 8
     answers_mb: int = 96
     answer_seconds: int = 60
+    uploads_mb: int = 32
     csv_numbers: int = 2**22
     json_numbers: int = 2**23
     npz_numbers: int = 2**26

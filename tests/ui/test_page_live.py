@@ -334,6 +334,10 @@ def test_a_file_that_cannot_be_taken_changes_nothing(name: str, content: bytes, 
     assert said in alert
     assert run_of(app).plan == PLAN and run_of(app).done == 2
     np.testing.assert_array_equal(panel(app, "live_map_self1").blocks, before)
+    app.run()  # the file itself is no longer there, and that it was refused is still said
+    assert alerts(app) == [alert]
+    app.run()
+    assert alerts(app) == [alert]
 
 
 def test_what_can_be_taken_away() -> None:
