@@ -12,7 +12,12 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from attention_core.experiment import Experiment
+from attention_core.limits import LimitError, Limits
 from benchmarks import replicas
+from playground.service.cost import weigh
+from playground.service.settings import MEBIBYTE, Service
+from playground.settings import from_environment
 
 ROOT = Path(__file__).resolve().parent.parent
 DEPLOY = ROOT / "deploy"
@@ -125,6 +130,35 @@ def test_the_image_is_pinned_small_and_not_run_by_root() -> None:
     assert all("--no-cache-dir" in part for part in installs), "no cache is left in a layer"
     assert "https://download.pytorch.org/whl/cpu" in installs[0] and "--no-deps" in installs[0]
     assert all("-r" in shlex.split(part) for part in installs), "what is installed stands in a file"
+
+
+def environment() -> dict[str, str]:
+    """What the image sets."""
+    return dict(pair.split("=", 1) for name, rest in instructions() if name == "ENV" for pair in shlex.split(rest))
+
+
+def test_the_image_is_set_for_the_memory_that_it_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same limit wherever it is started, and no experiment that would not fit beside the start and a full cache."""
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    container = manifest("Deployment")["spec"]["template"]["spec"]["containers"][0]
+    deploying = (ROOT / "docs" / "deploying.md").read_text(encoding="utf-8")
+    assert {compose["services"][name]["mem_limit"] for name in ("app-1", "app-2")} == {"1g"}
+    assert container["resources"]["limits"]["memory"] == "1Gi"
+    assert "docker run --rm -p 8501:8501 --memory 1g " in deploying
+    ours = {name: value for name, value in environment().items() if name.startswith("ATTENTION_")}
+    assert ours and all(f"`{name}={value}`" in deploying for name, value in ours.items())
+    for name, value in ours.items():
+        monkeypatch.setenv(name, value)
+    limits, service = from_environment(Limits), from_environment(Service)
+    text = " ".join(f"w{number}" for number in range(limits.max_tokens))
+    additive = Experiment(text, num_heads=1, d_model=64, d_k=256, score="additive")
+    with pytest.raises(LimitError, match="max_numbers"):
+        limits.check(additive)
+    started = 380 * MEBIBYTE  # docs/deploying.md
+    widest = Experiment(text, num_heads=16, d_model=1024, d_k=256, d_v=256, position="shaw")
+    for allowed in (widest, Experiment(text, num_heads=1, d_model=64, d_k=64, score="additive")):
+        limits.check(allowed)
+        assert started + service.cache_mb * MEBIBYTE + weigh(allowed).memory < 2**30
 
 
 def test_what_is_copied_into_the_image_exists_and_is_let_through() -> None:
