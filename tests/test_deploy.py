@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import asyncio
 import re
 import shlex
 import subprocess
+from ipaddress import ip_address, ip_network
 from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
 import pytest
+import uvicorn
 import yaml
+from starlette.requests import Request
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from attention_core.experiment import Experiment
 from attention_core.limits import LimitError, Limits
 from benchmarks import replicas
+from playground.service.asking import caller
 from playground.service.cost import weigh
 from playground.service.settings import MEBIBYTE, Service
 from playground.settings import from_environment
@@ -212,11 +218,57 @@ def test_nginx_passes_the_websocket_on_and_keeps_a_visitor_where_he_is() -> None
         "proxy_set_header Upgrade $http_upgrade;",
         "proxy_set_header Connection $connection_upgrade;",
         "proxy_set_header Host $http_host;",
+        "proxy_set_header X-Forwarded-For $proxy_add_x_forwarded_for;",
         "proxy_read_timeout 1h;",
         "hash $visitor consistent;",
         "add_header Set-Cookie $name_tag always;",
     ):
         assert nginx.count(needed) == 1, needed
+
+
+COMPOSE_PROXY, A_POD, STRANGER, VISITOR = "172.30.85.10", "10.42.0.7", "198.51.100.9", "203.0.113.7"
+
+
+@pytest.mark.parametrize(
+    ("where", "peer", "seen"),
+    [
+        ("compose", COMPOSE_PROXY, VISITOR),
+        ("compose", "172.30.85.1", "172.30.85.1"),  # another one of the network
+        ("kubernetes", A_POD, VISITOR),
+        ("kubernetes", STRANGER, STRANGER),
+        ("image", STRANGER, STRANGER),
+        ("image", A_POD, A_POD),
+    ],
+)
+def test_the_visitor_s_address_is_the_proxy_s_word_and_no_stranger_s(
+    where: str, peer: str, seen: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What uvicorn makes of the header, whose first entry is what a visitor wrote into it himself."""
+    compose = yaml.safe_load((DEPLOY / "compose.yaml").read_text(encoding="utf-8"))
+    proxy = compose["services"]["proxy"]["networks"]["default"]["ipv4_address"]
+    assert proxy == COMPOSE_PROXY
+    assert ip_address(proxy) in ip_network(compose["networks"]["default"]["ipam"]["config"][0]["subnet"])
+    container = manifest("Deployment")["spec"]["template"]["spec"]["containers"][0]
+    given = {
+        "image": environment(),
+        "compose": environment() | compose["services"]["app-2"]["environment"],
+        "kubernetes": environment() | {entry["name"]: entry["value"] for entry in container["env"]},
+    }[where]
+    monkeypatch.delenv("FORWARDED_ALLOW_IPS", raising=False)
+    if "FORWARDED_ALLOW_IPS" in given:
+        monkeypatch.setenv("FORWARDED_ALLOW_IPS", given["FORWARDED_ALLOW_IPS"])
+    found: list[str] = []
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        found.append(caller(Request(scope)))
+
+    config = uvicorn.Config(app)
+    assert config.proxy_headers
+    header = (b"x-forwarded-for", f"192.0.2.1, {VISITOR}".encode())
+    scope: Any = {"type": "http", "client": (peer, 1), "headers": [header]}
+    behind = ProxyHeadersMiddleware(app, config.forwarded_allow_ips)
+    asyncio.run(behind(scope, None, None))  # type: ignore[arg-type]
+    assert found == [f"from {seen}"]
 
 
 def test_nginx_reads_what_is_deployed(tmp_path: Path) -> None:
