@@ -29,7 +29,6 @@ def readied_by(warm_up: Callable[[], None]) -> None:
         _failed.set()
         logs.failure("warm_up_failed", problem)
         raise
-    logs.adopt()
     _ready.set()
     logs.event("ready", ms=round(1000 * (time.perf_counter() - started), 1))
 

@@ -57,8 +57,17 @@ class _Scrubbed(logging.LogRecord):
 
 
 def _record(name: str, *args: Any, **more: Any) -> logging.LogRecord:
-    ours = name == NAME or name.startswith(f"{NAME}.")
-    return (logging.LogRecord if ours else _Scrubbed)(name, *args, **more)
+    if name == NAME or name.startswith(f"{NAME}."):
+        return logging.LogRecord(name, *args, **more)
+    _adopt(logging.getLogger(name))
+    return _Scrubbed(name, *args, **more)
+
+
+def _adopt(logger: logging.Logger) -> None:
+    """Let what a logger is about to say go through our handler only, whoever set it up, and whenever."""
+    while logger.parent is not None:
+        logger.handlers, logger.propagate = [], True
+        logger = logger.parent
 
 
 class Lines(logging.Formatter):
@@ -87,19 +96,8 @@ def install() -> None:
     logging.setLogRecordFactory(_record)
     logging.captureWarnings(True)
     logging.getLogger().handlers = [handler]
-    adopt()
     sys.excepthook = _uncaught
     threading.excepthook = _uncaught_in_a_thread
-
-
-def adopt() -> None:
-    """Let every logger there is write through ours: called again after the imports, for those made meanwhile."""
-    if plain_logs():
-        return
-    for name in list(logging.Logger.manager.loggerDict):
-        logger = logging.getLogger(name)
-        if name != NAME and logger.handlers:
-            logger.handlers, logger.propagate = [], True
 
 
 def _uncaught(kind: type[BaseException], problem: BaseException, trace: TracebackType | None) -> None:

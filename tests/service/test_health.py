@@ -18,7 +18,6 @@ def cold(monkeypatch: pytest.MonkeyPatch) -> None:
     """As right after the start."""
     monkeypatch.setattr(health, "_ready", threading.Event())
     monkeypatch.setattr(health, "_failed", threading.Event())
-    monkeypatch.setattr(health.logs, "adopt", lambda: None)  # the test's own log is left alone
 
 
 def value(name: str, **labels: str) -> float:

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
+import uvicorn
 
 from playground.service import logs, settings
 
@@ -80,12 +81,10 @@ def test_other_packages_tell_where_not_what(log: Log) -> None:
     """Streamlit logs an exception of a page with its message, and that names the value."""
     from streamlit.error_util import handle_uncaught_app_exception
 
-    logs.adopt()
     try:
         fail()
     except ValueError as problem:
         handle_uncaught_app_exception(problem)
-    logs.adopt()
     logging.getLogger("uvicorn.error").warning("Invalid request: %s", SECRET)
     logging.getLogger("somebody").error(f"what about {SECRET}")
     warnings.warn(f"{SECRET} is deprecated", stacklevel=1)
@@ -97,14 +96,27 @@ def test_other_packages_tell_where_not_what(log: Log) -> None:
     assert all(line["where"] for line in log.lines)
 
 
-def test_a_logger_made_later_has_nothing_to_tell_either(log: Log) -> None:
-    later, stream = logging.getLogger("made later"), io.StringIO()
+def test_a_logger_made_later_writes_as_the_others_do(log: Log) -> None:
+    later, stream = logging.getLogger("made.later"), io.StringIO()
     later.addHandler(logging.StreamHandler(stream))
     try:
         fail()
     except ValueError:
         later.exception("about %s", SECRET)
-    assert "tests/service/test_logs.py" in stream.getvalue() and SECRET not in stream.getvalue()
+    [line] = log.lines
+    assert (line["logger"], line["exception"]) == ("made.later", "ValueError") and SECRET not in log.text
+    assert stream.getvalue() == ""
+
+
+def test_uvicorn_s_complaint_about_a_request_is_a_line_too(log: Log) -> None:
+    """Streamlit cuts this logger off from its parent, and uvicorn takes its handlers away."""
+    uvicorn.Config("nothing", access_log=False)
+    logger = logging.getLogger("uvicorn.error")
+    logger.handlers, logger.propagate = [], False
+    logger.warning("Invalid HTTP request received: %s", SECRET)
+    [line] = log.lines
+    assert (line["logger"], line["level"]) == ("uvicorn.error", "warning") and SECRET not in log.text
+    assert not logging.getLogger("uvicorn.access").hasHandlers()  # by which uvicorn knows that nobody wants it
 
 
 def test_what_nobody_catches_is_logged_without_its_message(log: Log) -> None:
