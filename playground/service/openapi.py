@@ -11,6 +11,8 @@ from attention_core.experiment.checks import COOLEST, HOTTEST, MAX_SEED
 from attention_core.experiment.recipes import SCORES, WEIGHTS
 from attention_core.experiment.text import QUERY_NAMES
 from attention_core.limits import Limits
+from attention_core.masks import Causal, Full, Prefix, Window
+from attention_core.masks.text import format_mask
 from attention_core.positions import POSITIONS
 from attention_core.tokens import TOKENIZERS
 from playground.service import problem
@@ -19,6 +21,7 @@ from playground.service.settings import Service
 
 Schema = dict[str, Any]
 EXAMPLE = Experiment("The sun rises in the east", mode="causal", num_heads=2, d_model=16)
+MASKS = tuple(map(format_mask, (Full(), Causal(), Window(3), Causal() & Window(3), Causal() & ~Prefix(2))))
 NON_FINITE = ["NaN", "Infinity", "-Infinity"]
 
 
@@ -60,7 +63,7 @@ def experiment_schema(limits: Limits) -> Schema:
         "position": {"enum": list(POSITIONS)},
         "score": {"enum": list(SCORES)},
         "temperature": {"type": "number", "minimum": COOLEST, "maximum": HOTTEST},
-        "mask": {"type": "string", "description": "as in a link: full, causal, window(3), causal&~prefix(2), ..."},
+        "mask": {"type": "string", "description": f"as in a link: {', '.join(MASKS)}, ...", "examples": list(MASKS)},
         "dropout": {"type": "number", "minimum": 0, "exclusiveMaximum": 1},
         "bias": {"type": "boolean"},
         "weights": {"enum": list(WEIGHTS)},
