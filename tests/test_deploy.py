@@ -224,6 +224,8 @@ def test_nginx_passes_the_websocket_on_and_keeps_a_visitor_where_he_is() -> None
         "add_header Set-Cookie $name_tag always;",
     ):
         assert nginx.count(needed) == 1, needed
+    kept_inside = re.findall(r"location = (\S+) \{\s*return 404;\s*\}", nginx)
+    assert kept_inside == ["/metrics", "/_stcore/metrics"]
 
 
 COMPOSE_PROXY, A_POD, STRANGER, VISITOR = "172.30.85.10", "10.42.0.7", "198.51.100.9", "203.0.113.7"

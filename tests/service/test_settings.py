@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import importlib
+import inspect
+import os
+import re
 from dataclasses import fields
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from attention_core.limits import Limits
+from attention_core.pretrained import ModelLimits
 from playground import settings, warmup
+from playground.live.limits import TrainingLimits
 from playground.service.settings import Service, frame_ancestors, plain_logs, service
 
 
@@ -55,8 +62,41 @@ def test_a_wrong_setting_stops_the_start(monkeypatch: pytest.MonkeyPatch, name: 
 
 def test_the_document_lists_every_setting_with_its_default(root: Path) -> None:
     text = (root / "docs" / "operating.md").read_text(encoding="utf-8")
-    for kind in (Limits, Service):
+    for kind, prefix in ((Limits, ""), (Service, ""), (TrainingLimits, ""), (ModelLimits, "MODEL_")):
         for field in fields(kind):
-            assert f"| `ATTENTION_{field.name.upper()}` | {field.default:,} |" in text
+            default = "one a core" if field.name == "max_trainings" else f"{field.default:,}"
+            assert f"| `ATTENTION_{prefix}{field.name.upper()}` | {default} |" in text
+
+
+READS = re.compile(r"os\.environ\.get\(|\bfrom_environment\(")
+
+
+def test_the_document_names_whatever_the_code_reads(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every function that reads the environment is called, and what it asks for is written down."""
+    asked: set[str] = set()
+
+    class Noting(dict[str, str]):
+        def get(self, name: str, default: Any = None) -> Any:
+            asked.add(name)
+            return super().get(name, default)
+
+    monkeypatch.setattr(os, "environ", Noting(os.environ))
+    called = 0
+    for path in (root / "playground").rglob("*.py"):
+        if not READS.search(path.read_text(encoding="utf-8")):
+            continue
+        module = importlib.import_module(".".join(path.relative_to(root).with_suffix("").parts))
+        for found in vars(module).values():
+            plain = getattr(found, "__wrapped__", found)
+            if not inspect.isfunction(plain) or plain.__module__ != module.__name__:
+                continue
+            if READS.search(inspect.getsource(plain)) and not inspect.signature(plain).parameters:
+                plain()
+                called += 1
+    ours = {name for name in asked if name.startswith("ATTENTION_")}
+    text = (root / "docs" / "operating.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"^\| `(ATTENTION_\w+)` \|", text, flags=re.MULTILINE))
+    assert called >= 8 and {"ATTENTION_MODELS", "ATTENTION_MAX_TRAININGS", "ATTENTION_UPLOADS_MB"} <= ours
+    assert ours == named
     for name in ("ATTENTION_FRAME_ANCESTORS", "ATTENTION_LOG"):
         assert f"| `{name}` |" in text
