@@ -22,6 +22,7 @@ VERSION = "1"
 PLAIN_CHARACTERS = 200  # of a text that stands in the address as it is; longer ones are compressed
 PACKED_CHARACTERS = 400_000  # of a compressed text, in base64url
 UNPACKED_BYTES = 400_000  # of a text that was compressed, in UTF-8
+MOST_DIGITS = 40  # of a whole number in JSON: twice what any field allows
 JSON_CHARACTERS = 8_000_000  # an escaped character takes 6, an escaped pair 12
 
 
@@ -199,7 +200,7 @@ def _read(query: Mapping[str, str]) -> tuple[dict[str, Any], list[_Problem]]:
     problems: list[_Problem] = []
     version = query.get("v", VERSION)
     if version != VERSION:
-        problems.append(_Problem(None, f"v={shown(version)}: allowed is {VERSION}"))
+        problems.append(_Problem(None, _other_version(version)))
     for form in _FORMS:
         names = [name for name in (form.name, f"{form.name}z") if name in query and name in QUERY_NAMES]
         for name in names[:1]:
@@ -266,14 +267,14 @@ def from_json(text: str) -> Experiment:
     if not isinstance(text, str) or len(text) > JSON_CHARACTERS:
         raise ValueError(f"JSON: allowed is a text of at most {JSON_CHARACTERS} characters")
     try:
-        values = json.loads(text, object_pairs_hook=_object, parse_constant=_no_constant)
+        values = json.loads(text, object_pairs_hook=_object, parse_int=_integer, parse_constant=_no_constant)
     except RecursionError:
         raise ValueError("JSON: nested too deeply; allowed is one object of plain values") from None
     if not isinstance(values, dict):
         raise ValueError(f"JSON: {shown(values)}; allowed is one object")
     version = values.pop("v", int(VERSION))
     if isinstance(version, bool) or version != int(VERSION):
-        raise ValueError(f"v={shown(version)}: allowed is {VERSION}")
+        raise ValueError(_other_version(version))
     names = [field.name for field in fields(Experiment)]
     unknown = sorted(name for name in values if name not in names)
     if unknown:
@@ -283,6 +284,19 @@ def from_json(text: str) -> Experiment:
     if "mask" in values:
         values["mask"] = _mask(values["mask"])
     return Experiment(**values)
+
+
+def _other_version(version: object) -> str:
+    words = f"v={shown(version)}: allowed is {VERSION}"
+    text = str(version) if isinstance(version, str | int) else ""
+    later = re.fullmatch(r"[0-9]{1,4}", text) is not None and int(text) > int(VERSION)
+    return f"{words}; a newer version of the playground has written this" if later else words
+
+
+def _integer(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise ValueError(f"JSON: a number of {len(digits):,} digits; allowed are at most {MOST_DIGITS}")
+    return int(digits)
 
 
 def _mask(value: object) -> Mask:
