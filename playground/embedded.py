@@ -38,7 +38,7 @@ def fields() -> dict[str, object]:
 
 
 def page(experiment: Experiment, trace: AttentionTrace, problem: str | None) -> None:
-    """What is wrong, if anything is; the panels in the order of the link; and the way to all the rest."""
+    """What is wrong, if anything is; the panels in the order of the link; what they mean; the way to all the rest."""
     st.html(STYLE)
     fit = [name for name in names("panels") if name == ARITHMETIC or name in trace.fields()]
     absent = [name for name in names("panels") if name in FIELDS and name not in fit]
@@ -56,6 +56,7 @@ def page(experiment: Experiment, trace: AttentionTrace, problem: str | None) -> 
             stages.field_panel(
                 trace, name, key=f"embedded_{name}", width=720, height=HEIGHTS.get(name, 250), head=head, csv=False
             )
+    st.caption(frame.honest_label(experiment))
     st.caption(f"[{_('Open in the attention playground')}](./?{urlencode(_whole(experiment))})")
 
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 from streamlit.testing.v1 import AppTest
 
 from attention_core.experiment import Experiment
@@ -50,6 +53,18 @@ def test_panels_of_which_there_is_none_leave_the_page_whole() -> None:
     healthy(app)
     assert any("panels='zzz': allowed are" in words for words in alerts(app))
     assert "hero" in panels(app) and "panels" not in app.query_params
+
+
+@pytest.mark.parametrize(
+    ("weights", "said"),
+    [
+        ("random", "Random weights: the mechanism is real, the meaning is not. Nothing was trained."),
+        ("hand_built", "Every head here is built by hand. Nothing was trained."),
+    ],
+)
+def test_a_frame_says_what_its_numbers_mean(weights: str, said: str) -> None:
+    app = open_app({**replace(WANTED, weights=weights, d_model=48).to_query(), "panels": "weights"})
+    assert said in [caption.value for caption in app.main.caption]
 
 
 def test_the_arithmetic_can_be_a_panel() -> None:
