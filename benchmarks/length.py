@@ -13,6 +13,8 @@ import statistics
 import time
 from collections.abc import Callable, Sequence
 
+from streamlit.logger import set_log_level
+
 from attention_core.experiment import Experiment
 from attention_core.limits import Limits
 from attention_core.trace import AttentionTrace
@@ -55,6 +57,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--heads", type=int, nargs="+", default=[1, 12])
     parser.add_argument("--rounds", type=int, default=5)
     chosen = parser.parse_args(arguments)
+    set_log_level("ERROR")  # no page is run here, of which Streamlit would warn
     print(f"{machine('none')}; width {WIDTH}, float32, {chosen.rounds} rounds\n")
     times = ("trace ms", "ratio", "message ms", "ratio")
     sizes_of = ("trace MiB", "message MiB", "every cell MiB")

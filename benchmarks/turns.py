@@ -1,17 +1,21 @@
-"""What taking turns is worth: a small visitor among large ones, with turns and without, side by side in one run.
+"""What taking turns is worth: `python -m benchmarks.turns [--rounds N]`.
 
-`python -m benchmarks.turns`. Four visitors compute and draw 512 tokens with 12 heads without pause, each time with
-another seed; one visitor computes and draws 16 tokens with 4 heads. Printed: how long the small one waits for it.
+A small visitor among large ones, with turns and without, side by side in one run. Four visitors compute and draw 512
+tokens with 12 heads without pause, each time with another seed; one visitor computes and draws 16 tokens with 4 heads.
+Printed: how long the small one waits for it.
 """
 
 from __future__ import annotations
 
+import argparse
 import statistics
 import threading
 import time
+from collections.abc import Sequence
 from itertools import count
 
 import torch
+from streamlit.logger import set_log_level
 
 from attention_core.experiment import Experiment
 from attention_viz import heatmap_spec
@@ -64,13 +68,17 @@ def waits(gate: Gate) -> list[float]:
     return found
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Both ways in turn, so that a busy machine is busy for both."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--rounds", type=int, default=ROUNDS)
+    rounds = parser.parse_args(arguments).rounds
+    set_log_level("ERROR")  # no page is run here, of which Streamlit would warn with every word
     torch.set_num_threads(1)
     alone = Gate(Service())
     ways = {"with turns": Service(), "without": Service(heavy_ms=NEVER)}
     found: dict[str, list[float]] = {name: [] for name in ("alone", *ways)}
-    for _ in range(ROUNDS):
+    for _ in range(rounds):
         for _ in range(PICTURES):
             started = time.perf_counter()
             picture(alone, "small", 16, 4)
