@@ -34,6 +34,7 @@ WORDS = {
     "queue_full": "The machine is full: too many large computations are waiting. Try again in a moment.",
     "waited_too_long": "The machine is full: the turn of this computation did not come in time. Try again in a moment.",
     "too_many_at_once": "Too many large computations at once from one place. Wait for those that are running.",
+    "too_many_files": "Too many large files at once to one place. Wait for those that are on their way.",
     "answers_full": "The machine is full: it is sending as many files as it can hold. Try again in a moment.",
 }
 

@@ -36,8 +36,8 @@ CACHE_HITS = Counter("attention_cache_hits", "Traces found in the cache.", regis
 CACHE_BYTES = Gauge("attention_cache_bytes", "Bytes of the traces in the cache.", registry=REGISTRY)
 REFUSALS = Counter(
     "attention_refusals",
-    "What was refused: queue_full, waited_too_long, too_many_at_once, answers_full, too_slow, upload, limit, "
-    "wrong_input, body_too_large, api_full.",
+    "What was refused: queue_full, waited_too_long, too_many_at_once, too_many_files, answers_full, too_slow, upload, "
+    "limit, wrong_input, body_too_large, api_full.",
     ("reason",),
     registry=REGISTRY,
 )

@@ -22,7 +22,7 @@ from playground.service.line import line
 from playground.service.settings import MEBIBYTE, Service, service
 from playground.service.work import workers
 
-LARGE = MEBIBYTE  # bytes that an answer holds, from which a visitor may have few of them under way
+SHARE = 0.5  # of the room, for all that goes to one address: a class behind one address, and never everybody's
 
 
 @dataclass(frozen=True, eq=False)
@@ -44,7 +44,7 @@ def whole(body: bytes) -> Content:
 
 
 class Room:
-    """What the answers that are on their way may hold together, and how many large ones a visitor may have there."""
+    """What the answers that are on their way may hold together, and how much of it may go to one visitor."""
 
     def __init__(self, settings: Service) -> None:
         self._settings = settings
@@ -63,14 +63,13 @@ class Room:
         One alone always has room: the limits on numbers bound it.
         """
         with self._lock:
-            others = self._under_way.values()
-            if visitor and size >= LARGE:
-                own = sum(who == visitor and held >= LARGE for who, held in others)
-                if own >= self._settings.turns_each:
-                    raise _refusal("too_many_at_once")
-            held = sum(held for _, held in others)
-            if held and held + size > self._settings.answers_mb * MEBIBYTE:
+            room = self._settings.answers_mb * MEBIBYTE
+            held = sum(held for _, held in self._under_way.values())
+            if held and held + size > room:
                 raise _refusal("answers_full")
+            own = sum(held for who, held in self._under_way.values() if who == visitor)
+            if visitor and own and own + size > SHARE * room:
+                raise _refusal("too_many_files")
             key = object()
             self._under_way[key] = (visitor, size)
 

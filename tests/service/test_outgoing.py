@@ -15,7 +15,7 @@ from playground.service import outgoing
 from playground.service.asking import Asking, asking
 from playground.service.gate import Busy
 from playground.service.line import Line
-from playground.service.outgoing import LARGE, Content, Outgoing, Room, respond, whole
+from playground.service.outgoing import Content, Outgoing, Room, respond, whole
 from playground.service.settings import MEBIBYTE, Service
 
 SCOPE = {"type": "http", "method": "GET", "asgi": {"spec_version": "2.3"}}
@@ -23,7 +23,7 @@ SCOPE = {"type": "http", "method": "GET", "asgi": {"spec_version": "2.3"}}
 
 @pytest.fixture
 def space(monkeypatch: pytest.MonkeyPatch) -> Room:
-    found = Room(Service(answers_mb=4, turns_each=2))
+    found = Room(Service(answers_mb=4))
     monkeypatch.setattr(outgoing, "room", lambda: found)
     return found
 
@@ -124,15 +124,18 @@ def test_who_asks_for_the_head_alone_costs_no_pieces(space: Room) -> None:
     assert len(made) == 2 and space.held == 0
 
 
-def test_large_ones_are_few_for_each_visitor_and_small_ones_are_not(space: Room) -> None:
-    kept = [space.enter("a", LARGE), space.enter("a", LARGE)]
-    with pytest.raises(Busy, match="from one place"):
-        space.enter("a", LARGE)
-    kept += [space.enter("a", LARGE - 1), space.enter("b", LARGE - 1)]
+def test_half_of_the_room_is_the_most_for_one_visitor(space: Room) -> None:
+    """Many small ones, as of a class behind one address; more than half goes to nobody but who asks for one alone."""
+    kept = [space.enter("a", MEBIBYTE // 4) for _ in range(8)]
+    with pytest.raises(Busy, match="to one place") as busy:
+        space.enter("a", 1)
+    assert busy.value.reason == "too_many_files"
+    space.enter("b", 3 * MEBIBYTE // 2)
     kept[0]()
     kept[0]()  # once more changes nothing
-    assert space.held == LARGE + 2 * (LARGE - 1)
-    space.enter("a", LARGE)
+    assert space.held == 7 * MEBIBYTE // 4 + 3 * MEBIBYTE // 2
+    space.enter("a", MEBIBYTE // 4)
+    Room(Service(answers_mb=4)).enter("a", 3 * MEBIBYTE)
 
 
 def test_they_hold_so_much_together_and_one_alone_may_hold_more(space: Room) -> None:
