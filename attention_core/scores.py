@@ -208,6 +208,26 @@ class Tempered(_Scaled):
         return self.score.scale(d_k) / self.temperature
 
 
+@dataclass(frozen=True)
+class OwnScale(Dot):
+    """The dot product times a number that a model sets itself, whatever its width (as Gemma 2 does).
+
+    Shapes and range as in `Dot`.
+
+    >>> OwnScale(0.25).scale(64)
+    0.25
+    """
+
+    factor: float
+
+    @property
+    def name(self) -> str:
+        return "own_scale"
+
+    def scale(self, d_k: int) -> float:
+        return self.factor
+
+
 dot_product = Dot()
 scaled_dot_product = ScaledDot()
 cosine = Cosine()

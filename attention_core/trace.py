@@ -48,6 +48,7 @@ _INPUTS = (
     "value_embedding",
 )
 _OUTPUTS = ("concat", "output", "head_contributions")
+ORIGINS = ("tokens", "layer", "attention", "encoder")
 FIELDS = (*_INPUTS, *_BY_HEAD, *_OUTPUTS)  # all that a trace may have, in the order in which they are computed
 
 
@@ -97,18 +98,25 @@ class Projections:
     """The weights of the projections, one matrix a head: x @ w_q[h] + b_q[h] = q of head h.
 
     w_q (head, d_in, d_k), w_k (kv_head, d_source, d_k), w_v (kv_head, d_source, d_v), w_o (head, d_v, d_out);
-    b_q (head, d_k), b_k (kv_head, d_k), b_v (kv_head, d_v), b_o (d_out,). None where there is no such weight.
-    From a module these are views of its parameters: clone them to keep them over a training step.
+    b_q (head, d_k), b_k (kv_head, d_k), b_v (kv_head, d_v), b_o (d_out,). None where there is no such weight, or
+    where it is not known. From a module these are views of its parameters: clone them to keep them over a training
+    step.
     """
 
-    w_q: Tensor
-    w_k: Tensor
-    w_v: Tensor
+    w_q: Tensor | None
+    w_k: Tensor | None
+    w_v: Tensor | None
     w_o: Tensor | None = None
     b_q: Tensor | None = None
     b_k: Tensor | None = None
     b_v: Tensor | None = None
     b_o: Tensor | None = None
+
+    def inputs(self) -> tuple[Tensor, Tensor, Tensor]:
+        """W_Q, W_K and W_V. ValueError where one of them is not known."""
+        if self.w_q is None or self.w_k is None or self.w_v is None:
+            raise ValueError("w_q, w_k, w_v: allowed are projections that know all three")
+        return self.w_q, self.w_k, self.w_v
 
 
 _PARAMETERS: dict[str, tuple[str, ...]] = {
@@ -132,7 +140,16 @@ class AttentionTrace(Record):
     `value_embedding` what enters the value projection where that differs. `field(name)` reaches each tensor
     by its flat name.
 
-    Raises ValueError where the tokens do not fit the tensors.
+    `origin` says what `embedding` is made of: "tokens", the vectors of its tokens; "layer", what the layer before gave;
+    "attention", what the attention before it in the same layer gave; "encoder", what the encoder gave. `normed` says
+    that this was normalised on the way. So embedding = token_embedding + position_encoding where these are known, or
+    the norm of that sum. A position_encoding without token_embedding came after the norm, for queries and keys alone:
+    embedding = value_embedding + position_encoding. `source_origin` and `source_normed` say the same of
+    `source_embedding`.
+
+    `cap` is set where the scaled scores s are kept within it, cap tanh(s / cap), and changed in no other way.
+
+    Raises ValueError where the tokens do not fit the tensors, and for another origin.
 
     >>> from attention_core.modules import MultiHeadAttention
     >>> trace = MultiHeadAttention(6, 2).trace(torch.zeros(1, 5, 6))
@@ -159,6 +176,11 @@ class AttentionTrace(Record):
     scale: float | None = None
     score_name: str = ""
     by_hand: Tensor | None = None  # bool (batch, head, query): rows of dropped_weights that were set from outside
+    origin: str = "tokens"
+    normed: bool = False
+    source_origin: str = "tokens"
+    source_normed: bool = False
+    cap: float | None = None
 
     def __post_init__(self) -> None:
         """Check that names and tensors have the same length."""
@@ -170,6 +192,9 @@ class AttentionTrace(Record):
         ):
             if len(names) != size:
                 raise ValueError(f"{name} has {len(names)} names: allowed is one each, {size}")
+        for name, origin in (("origin", self.origin), ("source_origin", self.source_origin)):
+            if origin not in ORIGINS:
+                raise ValueError(f"{name}={origin!r}: allowed are {', '.join(ORIGINS)}")
 
     def head_contributions(self) -> Contributions:
         """What each head adds to the output, context[h] @ w_o[h]; the sum over heads is output - b_o.
@@ -224,7 +249,8 @@ class AttentionTrace(Record):
         if field != "head_contributions":
             self.field(field)  # raises for a field that is not there
         d_source = "d_model" if self.source_embedding.shape[-1] == self.embedding.shape[-1] else "d_source"
-        d_value = d_source if self.value_embedding is None else "d_value_source"
+        value = self.source_embedding if self.value_embedding is None else self.value_embedding
+        d_value = d_source if value.shape[-1] == self.source_embedding.shape[-1] else "d_value_source"
         if field in _PARAMETERS:
             names = {"d_source": d_value if field == "w_v" else d_source}
             return tuple(names.get(dim, dim) for dim in _PARAMETERS[field])

@@ -65,7 +65,7 @@ def first_cell(trace: AttentionTrace, head: int = 0, row: int | None = None) -> 
 
 def _place(trace: AttentionTrace, found: Derivation) -> str:
     """Which picture the cell is in; the sentence names its tokens, and the numbers of a vector count from 1."""
-    field, column = field_title(found.field), found.col + 1
+    field, column = field_title(found.field, trace), found.col + 1
     if found.head is None:
         return _("{field}, column {column}").format(field=field, column=column)
     names = trace.head_names

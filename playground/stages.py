@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
+from typing import Any
 
 import streamlit as st
 
@@ -39,8 +40,10 @@ class Stage:
     height: int = 230
 
 
-def field_title(field: str) -> str:
-    """What a field is called above its panel."""
+def field_title(field: str, trace: AttentionTrace | None = None) -> str:
+    """What a field is called above its panel, where it is one of this trace."""
+    if field == "modified_scores" and trace is not None and trace.cap is not None:
+        return _("Scores within the cap")
     return {
         "token_embedding": _("Token embeddings"),
         "position_encoding": _("Positions"),
@@ -48,6 +51,7 @@ def field_title(field: str) -> str:
         "source_token_embedding": _("Source token embeddings"),
         "source_position_encoding": _("Source positions"),
         "source_embedding": _("Source x"),
+        "value_embedding": _("x̂, what the values are made of"),
         "q": _("Q, queries"),
         "k": _("K, keys"),
         "v": _("V, values"),
@@ -71,21 +75,15 @@ def walk(trace: AttentionTrace) -> Iterator[Stage]:
     """The stages this trace has: no stage is listed that would do nothing."""
     cross = trace.source_embedding is not trace.embedding
     for side in ("", "source_") if cross else ("",):
-        parts = [f"{side}{part}" for part in ("token_embedding", "position_encoding", "embedding")]
-        shown = [part for part in parts if part in trace.fields()]
-        # Without positions x is the token embedding itself: one picture, not three.
-        yield Stage(
-            f"{side}embedding",
-            _("Source embedding") if side else _("Embedding"),
-            tuple(shown if len(shown) > 2 else shown[-1:]),
-        )
+        yield Stage(f"{side}embedding", _entrance(trace, side), _entering(trace, side, keys=bool(side) or not cross))
     yield Stage("qkv", _("Queries, keys, values"), ("q", "k", "v"))
     if trace.heads.rotated_q is not trace.heads.q:
         yield Stage("rotated", _("Rotation by position"), ("rotated_q", "rotated_k"))
     yield Stage("raw_scores", _("Raw scores"), ("raw_scores",), 400)
     yield Stage("scaled_scores", _("Scaled scores"), ("scaled_scores",), 400)
     if trace.heads.modified_scores is not trace.heads.scaled_scores:
-        yield Stage("modified_scores", _("Position in the scores"), ("modified_scores",), 400)
+        title = _("Position in the scores") if trace.cap is None else _("A cap on the scores")
+        yield Stage("modified_scores", title, ("modified_scores",), 400)
     yield Stage("masked_scores", _("Masked scores"), ("allowed", "masked_scores"), 400)
     yield Stage("weights", _("Weights"), ("weights",), 400)
     if trace.heads.dropped_weights is not trace.heads.weights:
@@ -97,11 +95,35 @@ def walk(trace: AttentionTrace) -> Iterator[Stage]:
     yield Stage("output", title, ("head_contributions", "output"))
 
 
+def _entrance(trace: AttentionTrace, side: str) -> str:
+    """The heading over what enters the queries (`side` "") or the keys ("source_")."""
+    return {
+        "tokens": _("Source embedding") if side else _("Embedding"),
+        "layer": _("What enters this layer"),
+        "attention": _("What enters the cross-attention"),
+        "encoder": _("What the encoder gives"),
+    }[_of_side(trace, side, "origin")]
+
+
+def _entering(trace: AttentionTrace, side: str, keys: bool) -> tuple[str, ...]:
+    """The fields that show how x came about; on the side of the `keys` also what the values are made of."""
+    token, position, x = (f"{side}{part}" for part in ("token_embedding", "position_encoding", "embedding"))
+    values = ["value_embedding"] if keys and trace.value_embedding is not None else []
+    if position not in trace.fields():  # then x is the token embedding itself: one picture, not three
+        return (x, *values)
+    return (token, position, x, *values) if token in trace.fields() else (*values, position, x)
+
+
+def _of_side(trace: AttentionTrace, side: str, name: str) -> Any:
+    return getattr(trace, f"{side}{name}")
+
+
 def passage(trace: AttentionTrace, stage: str) -> Section:
     """The words of a stage as this trace was computed, with its formula; why, where a variant has none of its own."""
     words, name = prose("playground", language()), stage.removeprefix("source_")
-    plain = words[name]
-    section = words.get(".".join((name, *_variant(trace, name))), plain)
+    plain, variant = words[name], _variant(trace, stage)
+    ways = [".".join((name, *variant[:count])) for count in range(len(variant), -1, -1)]
+    section = next(words[way] for way in ways if way in words)
     formula = stage_formula(trace, stage)
     # In braces a formula is not broken in two; several stand side by side where there is room.
     formulas = "\u2003 ".join(f"${{{one}}}$" for one in formula.split(r" \qquad ") if one)
@@ -110,12 +132,19 @@ def passage(trace: AttentionTrace, stage: str) -> Section:
 
 def _variant(trace: AttentionTrace, stage: str) -> tuple[str, ...]:
     """What of a stage's words is to be said differently here; the parts of a section's name after its first."""
-    if stage == "embedding":
-        built = any(name in BUILT for name in trace.head_names)
-        return ("built",) if built else ("positions",) if trace.position_encoding is not None else ()
+    if stage.endswith("embedding"):
+        return _variant_of_entering(trace, stage.removesuffix("embedding"))
+    if stage == "qkv":
+        weights = trace.projections
+        known = weights is not None and weights.w_q is not None and weights.w_k is not None
+        return ("given",) if not known else () if trace.value_embedding is None else ("values",)
+    if stage == "modified_scores":
+        return () if trace.cap is None else ("cap",)
     if stage == "raw_scores":
         return (score_kind(trace),)
     if stage == "scaled_scores":
+        if score_kind(trace) == "own_scale":
+            return ("own",)
         below = [symbol for symbol, _number in scales(trace)]
         plain = () if below and below[0] != "T" else ("plain",)
         return (*plain, *(("temperature",) if "T" in below else ()))
@@ -124,6 +153,20 @@ def _variant(trace: AttentionTrace, stage: str) -> tuple[str, ...]:
     if stage == "output":
         return ("none",) if trace.output is trace.concat else ()
     return ()
+
+
+def _variant_of_entering(trace: AttentionTrace, side: str) -> tuple[str, ...]:
+    origin, normed, token, position = (
+        _of_side(trace, side, name) for name in ("origin", "normed", "token_embedding", "position_encoding")
+    )
+    how = ("normed",) if normed else ()
+    if position is not None:
+        how = (*how, "apart" if token is None else "positions")
+    if origin != "tokens":
+        return (origin, *how)
+    if any(name in BUILT for name in trace.head_names):
+        return ("built",)
+    return how if token is not None or position is not None else ("whole", *how)
 
 
 def shape(trace: AttentionTrace, field: str, one_head: bool = False) -> str:
@@ -189,7 +232,7 @@ def field_panel(
             say=_,
         ),
         cells=prod(trace.shape(field)[1:]),
-        title=title or field_title(field),
+        title=title or field_title(field, trace),
         note=note,
         height=height,
         csv=link(f"{field}.csv") if csv is True else csv or None,

@@ -115,4 +115,4 @@ def _steps(cell: Cell) -> list[Step]:
         return output_steps(cell)
     if field == "head_contributions":
         return [head_step(cell, cell.head)]
-    return given_steps(cell)
+    return given_steps(cell, before=field == "value_embedding")

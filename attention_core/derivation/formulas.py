@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 
-from attention_core.derivation.latex import factor
+from torch import Tensor
+
+from attention_core.derivation.latex import factor, number
 from attention_core.trace import AttentionTrace
 
-__all__ = ["scales", "score_kind", "stage_formula"]
+__all__ = ["DOTS", "scales", "score_kind", "stage_formula"]
 
+DOTS = ("scaled_dot", "dot", "own_scale")  # the scores whose raw number is the dot product
 _CHANGED = r"\tilde{w}_{ij}"  # a weight after dropout, or one that was set by hand
 
 
@@ -28,7 +31,7 @@ def scales(trace: AttentionTrace) -> list[tuple[str, str]]:
     """
     scale, d_k = trace.scale, trace.heads.rotated_q.shape[-1]
     root = score_kind(trace) == "scaled_dot"
-    if scale is None or (scale == 1.0 and not (root and d_k == 1)):
+    if scale is None or score_kind(trace) == "own_scale" or (scale == 1.0 and not (root and d_k == 1)):
         return []
     temperature = 1.0 / (scale * math.sqrt(d_k)) if root else 1.0 / scale
     below = [(r"\sqrt{d_k}", rf"\sqrt{{{d_k}}}")] if root else []
@@ -41,6 +44,7 @@ def stage_formula(trace: AttentionTrace, stage: str) -> str:
     `stage` is the name of a score-shaped field, "embedding", "source_embedding", "qkv", "rotated", "context",
     "concat" or "output"; KeyError for any other. Queries are numbered by i, keys by j, numbers of a vector by c. The
     raw scores are those of Vaswani et al. 2017 (dot), Bahdanau et al. 2015 (additive), Luong et al. 2015 (bilinear).
+    What came before this layer is h; what the values are made of is x with a hat where it is not x itself.
 
     >>> import torch
     >>> from attention_core.modules import MultiHeadAttention
@@ -54,16 +58,23 @@ def stage_formula(trace: AttentionTrace, stage: str) -> str:
 
 
 def _embedding(trace: AttentionTrace) -> str:
-    return _sum_of_parts("i", trace.token_embedding is not None, trace.position_encoding is not None)
+    return _entering("i", trace.origin, trace.normed, trace.token_embedding, trace.position_encoding)
 
 
 def _source_embedding(trace: AttentionTrace) -> str:
-    return _sum_of_parts("j", trace.source_token_embedding is not None, trace.source_position_encoding is not None)
+    parts = (trace.source_token_embedding, trace.source_position_encoding)
+    return _entering("j", trace.source_origin, trace.source_normed, *parts)
 
 
-def _sum_of_parts(place: str, token: bool, position: bool) -> str:
-    parts = [letter for letter, there in (("t", token), ("p", position)) if there]
-    return f"x_{place} = {' + '.join(f'{letter}_{place}' for letter in parts)}" if parts else ""
+def _entering(place: str, origin: str, normed: bool, token: Tensor | None, position: Tensor | None) -> str:
+    made = f"t_{place}" if origin == "tokens" else f"h_{place}"
+    if token is not None and position is not None:
+        made += f" + p_{place}"
+    if normed:
+        made = rf"\mathrm{{norm}}({made})"
+    if token is None and position is not None:
+        return rf"\hat{{x}}_{place} = {made} \qquad x_{place} = \hat{{x}}_{place} + p_{place}"
+    return f"x_{place} = {made}" if normed or token is not None else ""
 
 
 def _qkv(trace: AttentionTrace) -> str:
@@ -71,11 +82,13 @@ def _qkv(trace: AttentionTrace) -> str:
     if weights is None:
         return ""
     value = "x_j" if trace.value_embedding is None else r"\hat{x}_j"
+    matrices = (weights.w_q, weights.w_k, weights.w_v)
     biases = (weights.b_q, weights.b_k, weights.b_v)
-    made = zip(("q_i", "k_j", "v_j"), ("x_i", "x_j", value), "QKV", biases, strict=True)
+    made = zip(("q_i", "k_j", "v_j"), ("x_i", "x_j", value), "QKV", matrices, biases, strict=True)
     return r" \qquad ".join(
         f"{symbol} = {x} W_{letter}" + (f" + b_{letter}" if bias is not None else "")
-        for symbol, x, letter, bias in made
+        for symbol, x, letter, matrix, bias in made
+        if matrix is not None
     )
 
 
@@ -88,8 +101,7 @@ def _raw_scores(trace: AttentionTrace) -> str:
     q, k = f"q{prime}_i", f"k{prime}_j"
     dot = rf"r_{{ij}} = \sum_c q{prime}_{{ic}}\, k{prime}_{{jc}}"
     return {
-        "scaled_dot": dot,
-        "dot": dot,
+        **dict.fromkeys(DOTS, dot),
         "cosine": rf"r_{{ij}} = \frac{{{q} \cdot {k}}}{{\lVert {q} \rVert\, \lVert {k} \rVert}}",
         "additive": rf"r_{{ij}} = u^{{\top}} \tanh(W_1 {q} + W_2 {k})",
         "bilinear": rf"r_{{ij}} = {{{q}}}^{{\top}}\, W\, {k}",
@@ -97,11 +109,19 @@ def _raw_scores(trace: AttentionTrace) -> str:
 
 
 def _scaled_scores(trace: AttentionTrace) -> str:
+    if score_kind(trace) == "own_scale" and trace.scale is not None:
+        return rf"s_{{ij}} = \alpha\, r_{{ij}} \qquad \alpha = {number(trace.scale)}"
     below = [symbol for symbol, _ in scales(trace)]
     if not below:
         return "s_{ij} = r_{ij}"
     product = r"\, ".join(below)
     return rf"s_{{ij}} = r_{{ij}} / {f'({product})' if len(below) > 1 else product}"
+
+
+def _modified_scores(trace: AttentionTrace) -> str:
+    if trace.cap is None:
+        return "z_{ij} = s_{ij} + p_{ij}"
+    return rf"z_{{ij}} = C \tanh(s_{{ij}} / C) \qquad C = {number(trace.cap)}"
 
 
 def _before_mask(trace: AttentionTrace) -> str:
@@ -146,7 +166,7 @@ _FORMULAS: dict[str, Callable[[AttentionTrace], str]] = {
     "rotated": _rotated,
     "raw_scores": _raw_scores,
     "scaled_scores": _scaled_scores,
-    "modified_scores": lambda trace: "z_{ij} = s_{ij} + p_{ij}",
+    "modified_scores": _modified_scores,
     "masked_scores": _masked_scores,
     "weights": lambda trace: r"w_{ij} = e^{m_{ij}} / \sum_l e^{m_{il}}",
     "dropped_weights": _dropped_weights,

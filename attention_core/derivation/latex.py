@@ -110,12 +110,12 @@ def exponential(a: float, b: float) -> str:
 
 
 def headings(left: str, right: str) -> tuple[str, str, str]:
-    """The letters of two factors and of their product, as plain text.
+    r"""The letters of two factors and of their product, as plain text.
 
-    >>> headings("q_{ic}", "W^{Q}_{cd}")
-    ('q', 'W', 'q · W')
+    >>> headings("q_{ic}", "W^{Q}_{cd}"), headings(r"\hat{x}_{jc}", "W")[0]
+    (('q', 'W', 'q · W'), 'x̂')
     """
-    a, b = (symbol.split("_")[0].split("^")[0] for symbol in (left, right))
+    a, b = (symbol.split("_")[0].split("^")[0].replace(r"\hat{x}", "x̂") for symbol in (left, right))
     return a, b, f"{a} · {b}"
 
 

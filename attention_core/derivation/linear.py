@@ -6,45 +6,57 @@ import math
 from collections.abc import Sequence
 from dataclasses import replace
 
-from torch import Tensor
-
 from attention_core.derivation.cell import Cell
 from attention_core.derivation.latex import addends, equals, headings, products
 from attention_core.derivation.scores import context_steps
 from attention_core.derivation.steps import Step, product
 from attention_core.derivation.words import TITLES, note
 
-_PARTS = {
-    "embedding": ("token_embedding", "position_encoding"),
-    "source_embedding": ("source_token_embedding", "source_position_encoding"),
+# The letters of what attention starts from; its rows are queries, i, or keys, j.
+_LETTERS = {
+    "token_embedding": "t_{ic}",
+    "position_encoding": "p_{ic}",
+    "source_embedding": "x_{jc}",
+    "source_token_embedding": "t_{jc}",
+    "source_position_encoding": "p_{jc}",
+    "value_embedding": r"\hat{x}_{jc}",
 }
 
 
-def given_steps(cell: Cell) -> list[Step]:
-    """A number that attention starts from: nothing in the trace makes it."""
-    return [Step("given", TITLES["given"], "x_{ic}", rf"x_{{ic}} {equals(cell.value)}", cell.value)]
+def given_steps(cell: Cell, before: bool = False) -> list[Step]:
+    """A number that attention starts from: nothing in the trace makes it. `before`: a layer before it did."""
+    symbol = _LETTERS.get(cell.field, "x_{ic}")
+    said = note("from_before") if before else None
+    return [Step("given", TITLES["given"], symbol, f"{symbol} {equals(cell.value)}", cell.value, note=said)]
 
 
 def embedding_steps(cell: Cell) -> list[Step]:
-    """x = token + position, where the trace has both."""
+    r"""x = t + p where the trace has both, or its norm; x = \hat{x} + p where the positions came after the norm."""
     trace = cell.trace
-    names = _PARTS["embedding" if trace.source_embedding is trace.embedding else cell.field]
-    parts: list[Tensor | None] = [getattr(trace, name) for name in names]
-    present = [part for part in parts if part is not None]
-    if len(present) < 2:
-        return given_steps(cell)
-    token, place = (float(part.expand_as(trace.field(cell.field))[_at(cell)].item()) for part in present)
-    return [
-        Step(
-            "added",
-            TITLES["added"],
-            "x_{ic} = t_{ic} + p_{ic}",
-            rf"x_{{ic}} = {addends((token, place))} {equals(cell.value)}",
-            cell.value,
-            terms=(product("t", token, 1.0), product("p", place, 1.0)),
-            columns=("t, p", "1", "x"),
-        )
-    ]
+    side = "" if trace.source_embedding is trace.embedding else cell.field.removesuffix("embedding")
+    origin, normed = (getattr(trace, f"{side}{name}") for name in ("origin", "normed"))
+    token, position = (getattr(trace, f"{side}{name}") for name in ("token_embedding", "position_encoding"))
+    last = token is None  # positions came after the norm
+    first = trace.value_embedding if last else token
+    if first is None or position is None:
+        return given_steps(cell, before=normed or origin != "tokens")
+    whole = trace.field(cell.field)
+    one, place = (float(part.expand_as(whole)[_at(cell)].item()) for part in (first, position))
+    letter = r"\hat{x}_{ic}" if last else "t_{ic}"
+    symbol, value = ("x_{ic}", cell.value) if last or not normed else ("u_{ic}", one + place)
+    added = Step(
+        "added",
+        TITLES["added"],
+        f"{symbol} = {letter} + p_{{ic}}",
+        rf"{symbol} = {addends((one, place))} {equals(value)}",
+        value,
+        terms=(product("x̂" if last else "t", one, 1.0), product("p", place, 1.0)),
+        columns=("x̂, p" if last else "t, p", "1", symbol[0]),
+    )
+    if symbol == "x_{ic}":
+        return [added]
+    formula, found = r"x_i = \mathrm{norm}(u_i)", rf"x_{{ic}} {equals(cell.value)}"
+    return [added, Step("normed", TITLES["normed"], formula, found, cell.value, note=note("normed"))]
 
 
 def _at(cell: Cell) -> tuple[int, int, int]:
@@ -57,8 +69,11 @@ def projection_steps(cell: Cell, side: str) -> list[Step]:
     head = (cell.batch, cell.head, cell.row, cell.col)
     value = float(getattr(trace.heads, side)[head].item())
     upper, row = side.upper(), "x_{ic}" if side == "q" else "x_{jc}"
+    if side == "v" and trace.value_embedding is not None:
+        row = _LETTERS["value_embedding"]
     symbol = rf"{side}_{{{'i' if side == 'q' else 'j'}d}}"
-    if weights is None:
+    matrix = None if weights is None else {"q": weights.w_q, "k": weights.w_k, "v": weights.w_v}[side]
+    if weights is None or matrix is None:
         unknown = note("no_weights")
         return [Step("given", TITLES["given"], symbol, rf"{symbol} {equals(value)}", value, note=unknown)]
     source = {
@@ -66,7 +81,6 @@ def projection_steps(cell: Cell, side: str) -> list[Step]:
         "k": trace.source_embedding,
         "v": trace.source_embedding if trace.value_embedding is None else trace.value_embedding,
     }[side]
-    matrix = {"q": weights.w_q, "k": weights.w_k, "v": weights.w_v}[side]
     bias = {"q": weights.b_q, "k": weights.b_k, "v": weights.b_v}[side]
     pairs = list(
         zip(

@@ -23,10 +23,14 @@ def added_by_position(cell: Cell) -> float:
 def position_steps(cell: Cell, before: str) -> list[Step]:
     r"""What position adds to the score, p_ij, and the sum z_ij; `before` is the symbol of the scaled score.
 
+    Where the scores are kept within a cap instead, that.
+
     The scheme's own formula is shown where `mods` holds one scheme that this file knows, otherwise the
     difference of the two stages. Raises ValueError where the scheme gives another number than the trace has.
     """
     scaled, modified, added = cell.at("scaled_scores"), cell.at("modified_scores"), added_by_position(cell)
+    if cell.trace.cap is not None:
+        return [_cap_step(cell.trace.cap, before, scaled, modified)]
     changing = [mod for mod in cell.mods if type(mod).on_scores is not Mod.on_scores]
     steps = _scheme(cell, changing[0]) if len(changing) == 1 else []
     if steps and not _close(steps[-1].value, added, modified, cell):
@@ -50,6 +54,18 @@ def position_steps(cell: Cell, before: str) -> list[Step]:
         note=None if added else note("no_position"),
     )
     return [*steps, total]
+
+
+def _cap_step(cap: float, before: str, scaled: float, modified: float) -> Step:
+    r"""z_ij = C tanh(s_ij / C)."""
+    size = factor(cap)
+    return Step(
+        "capped",
+        TITLES["capped"],
+        rf"z_{{ij}} = C \tanh({before} / C)",
+        rf"z_{{ij}} = {size} \cdot \tanh({number(scaled)} / {size}) {equals(modified)}",
+        modified,
+    )
 
 
 def _close(value: float | None, added: float, modified: float, cell: Cell) -> bool:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from attention_core.derivation.cell import Cell
+from attention_core.derivation.formulas import DOTS
 from attention_core.derivation.latex import equals, factor, headings, number, products, vector
 from attention_core.derivation.steps import Step, Term, product
 from attention_core.derivation.words import TITLES, note
@@ -19,7 +20,7 @@ def raw_steps(cell: Cell) -> list[Step]:
     k = cell.numbers(heads.rotated_k[cell.batch, cell.kv_head, cell.col])
     score, kind = cell.base_score, cell.score_kind
     steps = [_vector_step(cell, "query", q), _vector_step(cell, "key", k)]
-    if kind in ("dot", "scaled_dot"):
+    if kind in DOTS:
         factors = (f"q{cell.prime}_{{ic}}", f"k{cell.prime}_{{jc}}")
         return [*steps, dot_step("raw", "r_{ij}", factors, q, k, cell.at("raw_scores"))]
     if kind == "cosine":
@@ -42,18 +43,20 @@ def _vector_step(cell: Cell, key: str, values: Sequence[float]) -> Step:
     symbol = rf"\mathbf{{{letter}}}{cell.prime}_{index}"
     source = r"\mathbf{x}_i W_Q" if key == "query" else r"\mathbf{x}_j W_K"
     weights = cell.trace.projections
-    biased = weights is not None and (weights.b_q if key == "query" else weights.b_k) is not None
-    made = f"{source} + b_{letter.upper()}" if biased else source
+    matrix, bias = (None, None) if weights is None else (getattr(weights, f"{part}_{letter}") for part in "wb")
+    made = f"{symbol} = {source}" if bias is None else f"{symbol} = {source} + b_{letter.upper()}"
     said = None
-    if cell.rotates:
-        made = f"R_{index}({made})"
+    if matrix is None:
+        made, said = symbol, note("as_it_enters")
+    elif cell.rotates:
+        made = f"{symbol} = R_{index}({made.partition(' = ')[2]})"
         said = note("rotated")
     elif key == "key" and cell.trace.heads.k.shape[1] < cell.trace.heads.q.shape[1]:
         said = note("shared_key", kv_head=str(cell.kv_head + 1))
     return Step(
         key,
         TITLES[key],
-        f"{symbol} = {made}",
+        made,
         f"{symbol} = {vector(values)}",
         vector=tuple(values),
         note=said,

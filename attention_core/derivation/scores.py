@@ -58,6 +58,16 @@ def _scale_step(cell: Cell) -> Step:
     r"""s_ij = r_ij / (sqrt(d_k) T), or r_ij times the scale where the score is of another kind."""
     raw, scaled = cell.at("raw_scores"), cell.at("scaled_scores")
     scale, below = cell.trace.scale, scales(cell.trace)
+    if cell.score_kind == "own_scale" and scale is not None:
+        return Step(
+            "scale",
+            TITLES["scale"],
+            r"s_{ij} = \alpha\, r_{ij}",
+            rf"s_{{ij}} = {products([(scale, raw)])} {equals(scaled)}",
+            scaled,
+            terms=(product("", scale, raw),),
+            columns=("α", "r", "s"),
+        )
     if scale is None or not below:
         formula, substituted = r"s_{ij} = r_{ij}", rf"s_{{ij}} {equals(scaled)}"
         return Step("scale", TITLES["scale"], formula, substituted, scaled, note=note("no_scale"))

@@ -68,6 +68,8 @@ def _of_pair(cell: Cell) -> Phrase:
         return sentence("allowed" if may else "forbidden", **pair)
     if field == "masked_scores" and not may:
         return sentence("masked_scores_forbidden", **pair)
+    if field == "modified_scores" and cell.trace.cap is not None:
+        return sentence("capped", **pair, value=plain(value), before=plain(cell.at("scaled_scores")))
     if field == "modified_scores":
         added = value - cell.at("scaled_scores")
         which = "modified_scores" if added else "modified_scores_same"

@@ -22,6 +22,7 @@ TITLES: dict[str, str] = {
     "xl_position": "The query times the vector of the distance",
     "xl_bias": "What the distance brings, whatever is said",
     "position": "What position adds",
+    "capped": "Kept within the cap",
     "modified": "Score and position together",
     "mask": "The mask",
     "max": "The largest score of the row",
@@ -34,6 +35,7 @@ TITLES: dict[str, str] = {
     "context": "The context vector",
     "given": "The number itself",
     "added": "Token and position",
+    "normed": "Normalised",
     "projection": "Row times column",
     "angle": "The angle of the position",
     "rotation": "The rotation",
@@ -45,6 +47,7 @@ TITLES: dict[str, str] = {
 # What a step has to say about itself.
 NOTES: dict[str, str] = {
     "rotated": "Shown after its rotation, as it enters the score.",
+    "as_it_enters": "Shown as it enters the score; how it was made is not part of the trace.",
     "unrotated": "Nothing turns it: it is the same as before.",
     "no_partner": "The last column of an odd width has no partner and stays as it is.",
     "not_turned": "This column is not turned: it stays as it is.",
@@ -66,6 +69,9 @@ NOTES: dict[str, str] = {
     "from_head": "Head {head}, column {column} of its context vector.",
     "other_slice": "Without an output projection each head fills its own columns; this one is of another.",
     "no_weights": "The weights of this projection are not part of the trace.",
+    "from_before": "What comes before this layer made it; how is not part of the trace.",
+    "normed": "The whole row is brought to one size, so that its numbers depend on each other; "
+    "the number stands as it was computed.",
 }
 
 # One sentence a cell.
@@ -84,6 +90,7 @@ SENTENCES: dict[str, str] = {
     "scaled_scores": "The scaled score of '{query}' and '{key}' is {value}.",
     "modified_scores": "The score of '{query}' and '{key}' is {value} after position has added {added}.",
     "modified_scores_same": "The score of '{query}' and '{key}' is {value}; position adds nothing to it.",
+    "capped": "The score of '{query}' and '{key}' is {value} within the cap; before it was {before}.",
     "masked_scores": "The score of '{query}' and '{key}' is {value}, and the mask lets it through.",
     "masked_scores_forbidden": "'{query}' may not look at '{key}', so its score is minus infinity.",
     "allowed": "'{query}' may look at '{key}'.",

@@ -128,7 +128,7 @@ def hand_built_weights(widths: Widths, seed: int) -> Projections:
     """
     check_widths(widths)
     start = random_weights(widths, seed)
-    w_q, w_k, w_v = start.w_q.clone(), start.w_k.clone(), start.w_v.clone()
+    w_q, w_k, w_v = (weight.clone() for weight in start.inputs())
     b_q = torch.zeros(w_q.shape[0], w_q.shape[2]) if start.b_q is None else start.b_q.clone()  # (head, d_k)
     b_k = (
         torch.zeros(w_k.shape[0], w_k.shape[2]) if start.b_k is None else start.b_k.clone()

@@ -233,8 +233,8 @@ def tensors(order: str = "own", row: int = 2) -> dict[str, Tensor]:
     _check(order, row)
     found = traces(order)
     one, causal, many, cross = (found[name] for name in ("self", "causal", "heads", "cross"))
-    projections = one.projections
-    assert projections is not None
+    assert one.projections is not None
+    w_query, w_key, w_value = one.projections.inputs()
     heads = one.heads
     weights = heads.weights[0, 0]  # (query, key)
     cut = weights.tril()  # (query, key)
@@ -242,9 +242,9 @@ def tensors(order: str = "own", row: int = 2) -> dict[str, Tensor]:
     return {
         "ids": weights.new_tensor([places[word] for word in one.tokens]).long(),  # (query,)
         "x": one.embedding[0],  # (query, d_model)
-        "W_query": projections.w_q[0],  # (d_model, d_k)
-        "W_key": projections.w_k[0],  # (d_model, d_k)
-        "W_value": projections.w_v[0],  # (d_model, d_v)
+        "W_query": w_query[0],  # (d_model, d_k)
+        "W_key": w_key[0],  # (d_model, d_k)
+        "W_value": w_value[0],  # (d_model, d_v)
         "query_i": heads.q[0, 0, row],  # (d_k,)
         "keys": heads.k[0, 0],  # (key, d_k)
         "omega_i": heads.raw_scores[0, 0, row],  # (key,)

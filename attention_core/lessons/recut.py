@@ -103,7 +103,8 @@ def _whole(base: Experiment) -> Projections:
 
 def _recut(whole: Projections, heads: int, kv_heads: int) -> Projections:
     """The same columns in other heads; key/value heads of one group averaged."""
-    own = whole.w_q.shape[0]
+    w_q, w_k, w_v = whole.inputs()
+    own = w_q.shape[0]
 
     def parts(weight: Tensor) -> Tensor:
         """(own | kv, d_in, d) -> (heads, d_in, d')."""
@@ -123,9 +124,9 @@ def _recut(whole: Projections, heads: int, kv_heads: int) -> Projections:
 
     return replace(
         whole,
-        w_q=parts(whole.w_q),
-        w_k=grouped(whole.w_k),
-        w_v=grouped(whole.w_v),
+        w_q=parts(w_q),
+        w_k=grouped(w_k),
+        w_v=grouped(w_v),
         w_o=None if whole.w_o is None else whole.w_o.reshape(heads, -1, whole.w_o.shape[-1]),
         b_q=bias(whole.b_q, share=False),
         b_k=bias(whole.b_k, share=True),

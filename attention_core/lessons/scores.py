@@ -46,14 +46,15 @@ class Longer(Experiment):
     def projections(self) -> Projections:
         """W_Q, W_K and their biases times `length`, so that q and k are."""
         own = super().projections()
+        w_q, w_k, _ = own.inputs()
 
         def times(weight: Tensor | None) -> Tensor | None:
             return None if weight is None else weight * self.length
 
         return replace(
             own,
-            w_q=own.w_q * self.length,
-            w_k=own.w_k * self.length,
+            w_q=w_q * self.length,
+            w_k=w_k * self.length,
             b_q=times(own.b_q),
             b_k=times(own.b_k),
         )

@@ -15,10 +15,10 @@ from attention_core.pretrained.mods import AddedBias, SoftCap, Turned
 from attention_core.pretrained.problem import PretrainedError
 from attention_core.pretrained.projections import Made
 from attention_core.pretrained.recording import Heard
-from attention_core.scores import Score, Tempered, dot_product, scaled_dot_product
+from attention_core.scores import OwnScale, Score, dot_product, scaled_dot_product
 from attention_core.trace import AttentionTrace, Projections
 
-__all__ = ["Layer", "layer_of"]
+__all__ = ["Before", "Layer", "layer_of"]
 
 _FORBIDDEN = -1e30  # a mask writes the lowest number of its dtype, or -inf, where nobody may look
 _TOO_FAR = 1e-3  # a weight that differs by more was not made in the way that is shown
@@ -47,14 +47,34 @@ class Layer:
         return f"{self.part}{self.number}"
 
 
+@dataclass(frozen=True, eq=False)
+class Before:
+    """What stands before a layer's attention: its origin as a trace calls it, and the vectors where they are known.
+
+    vectors (position, width) as the model handed them over; what enters the attention is these, or their norm.
+    """
+
+    origin: str
+    vectors: Tensor | None = None
+
+    def normed(self, entering: Tensor) -> bool:
+        """Whether `entering` (batch, position, width) is something else than the vectors themselves."""
+        return self.vectors is None or not _equal(entering[0], self.vectors)
+
+
 def layer_of(
-    part: str, number: int, heard: Heard, tokens: tuple[str, ...], source_tokens: tuple[str, ...]
+    part: str,
+    number: int,
+    heard: Heard,
+    tokens: tuple[str, ...],
+    source_tokens: tuple[str, ...],
+    before: tuple[Before, Before],
 ) -> Layer:
-    """The layer that a recording shows.
+    """The layer that a recording shows; `before` is what stands before its queries, and before its keys and values.
 
     Raises PretrainedError where what was recorded does not make the model's weights.
     """
-    trace = partial(_trace, heard, tokens, source_tokens)
+    trace = partial(_trace, heard, tokens, source_tokens, before)
     own = heard.weights[0]  # (head, query, key)
     heads = trace().heads
     difference = float((heads.weights[0] - own).abs().max())
@@ -66,7 +86,9 @@ def layer_of(
     return Layer(part, number, tokens, source_tokens, own, heads.allowed[0, 0], difference, trace)
 
 
-def _trace(heard: Heard, tokens: tuple[str, ...], source_tokens: tuple[str, ...]) -> AttentionTrace:
+def _trace(
+    heard: Heard, tokens: tuple[str, ...], source_tokens: tuple[str, ...], before: tuple[Before, Before]
+) -> AttentionTrace:
     q, k, v = heard.made
     x = _given(q, v, k, heard.query.shape[2])
     source = _given(k, v, q, heard.key.shape[2])
@@ -77,6 +99,8 @@ def _trace(heard: Heard, tokens: tuple[str, ...], source_tokens: tuple[str, ...]
     if q is not None and k is not None and (q.turned or k.turned):
         queries, keys = q.values, k.values
         mods.append(Turned(heard.query, heard.key))
+    if heard.cap and bias is not None:
+        raise PretrainedError("This model keeps its scores within a cap and adds to them: allowed is one of the two.")
     if heard.cap:
         mods.append(SoftCap(float(heard.cap)))
     if bias is not None:
@@ -96,6 +120,11 @@ def _trace(heard: Heard, tokens: tuple[str, ...], source_tokens: tuple[str, ...]
         value_embedding=v.given if v is not None and v.given is not source and not _equal(v.given, source) else None,
         scale=score.scale(heard.query.shape[-1]),
         score_name=score.name,
+        origin=before[0].origin,
+        normed=before[0].normed(x),
+        source_origin=before[1].origin,
+        source_normed=before[1].normed(source),
+        cap=float(heard.cap) if heard.cap else None,
     )
 
 
@@ -135,18 +164,18 @@ def _score(heard: Heard) -> Score:
     scaling = root if heard.scaling is None else float(heard.scaling)
     if math.isclose(scaling, root, rel_tol=1e-6):
         return scaled_dot_product
-    return dot_product if scaling == 1.0 else Tempered(scaled_dot_product, root / scaling)
+    return dot_product if scaling == 1.0 else OwnScale(scaling)
 
 
 def _projections(heard: Heard, q: Made | None, k: Made | None, v: Made | None) -> Projections | None:
-    """The weights by head, where all three were found."""
-    if q is None or k is None or v is None:
-        return None
+    """The weights by head, as far as they were found."""
     w_o = b_o = None
     if heard.after is not None:
         heads, width = heard.query.shape[1], heard.value.shape[-1]
         w_o = heard.after.weight.reshape(heads, width, -1)  # (head, d_v, d_out)
         b_o = heard.after.bias
-    return Projections(
-        w_q=q.weight, w_k=k.weight, w_v=v.weight, w_o=w_o, b_q=q.bias, b_k=k.bias, b_v=v.bias, b_o=b_o
-    )
+    found = [(None, None) if made is None else (made.weight, made.bias) for made in (q, k, v)]
+    if w_o is None and all(weight is None for weight, _ in found):
+        return None
+    (w_q, b_q), (w_k, b_k), (w_v, b_v) = found
+    return Projections(w_q=w_q, w_k=w_k, w_v=w_v, w_o=w_o, b_q=b_q, b_k=b_k, b_v=b_v, b_o=b_o)

@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from attention_core.pretrained.layer import Layer, layer_of
+from attention_core.pretrained.layer import Before, Layer, layer_of
 from attention_core.pretrained.loading import Pretrained
 from attention_core.pretrained.pieces import piece_texts
 from attention_core.pretrained.problem import PretrainedError
@@ -78,7 +78,8 @@ def _read_one(pretrained: Pretrained, text: str) -> Reading:
     if not heard:
         raise unheard(pretrained.family)
     layers = [
-        layer_of("layer", place, one, side.tokens, side.tokens) for place, one in enumerate(heard, start=1)
+        layer_of("layer", place, one, side.tokens, side.tokens, _before(side, place))
+        for place, one in enumerate(heard, start=1)
     ]
     return Reading(side, None, {layer.name: layer for layer in layers})
 
@@ -102,15 +103,23 @@ def _read_pair(pretrained: Pretrained, text: str, target: str) -> Reading:
         raise unheard(pretrained.family)
     below = int(getattr(model.config, "encoder_layers", 0) or model.config.num_hidden_layers)
     layers = [
-        layer_of("encoder", place, one, source.tokens, source.tokens)
+        layer_of("encoder", place, one, source.tokens, source.tokens, _before(source, place))
         for place, one in enumerate(heard[:below], start=1)
     ]
+    across = (Before("attention"), Before("encoder", source.hidden[-1]))
     for place, one in enumerate(heard[below:]):
+        number = place // 2 + 1
         if place % 2:  # each layer of a decoder looks at itself first, then at the source
-            layers.append(layer_of("cross", place // 2 + 1, one, writes, source.tokens))
+            layers.append(layer_of("cross", number, one, writes, source.tokens, across))
         else:
-            layers.append(layer_of("decoder", place // 2 + 1, one, reads.tokens, reads.tokens))
+            layers.append(layer_of("decoder", number, one, reads.tokens, reads.tokens, _before(reads, number)))
     return Reading(source, reads, {layer.name: layer for layer in layers})
+
+
+def _before(side: Side, number: int) -> tuple[Before, Before]:
+    """What stands before the self-attention of a layer: the first one reads the tokens."""
+    one = Before("tokens" if number == 1 else "layer", side.hidden[number - 1])
+    return one, one
 
 
 def _written(pretrained: Pretrained, numbers: Tensor, target: str) -> tuple[Tensor, Tensor]:

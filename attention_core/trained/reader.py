@@ -48,9 +48,9 @@ class Reader(Model):
         """Answer at every word of source (batch, key)."""
         real = source != PAD  # (batch, key)
         places = self.position_table[: source.shape[1]]  # (key, d_model)
-        x = self.word_table[source]  # (batch, key, d_model)
-        if self.shape.positions == "added":
-            x = x + places
+        words = self.word_table[source]  # (batch, key, d_model)
+        added = self.shape.positions == "added"
+        x = words + places if added else words  # (batch, key, d_model)
         own = Causal() if self.shape.causal else None
         blocks = [block for block in (self.self1, self.self2) if block is not None]
         traces: dict[str, AttentionTrace] = {}
@@ -68,8 +68,17 @@ class Reader(Model):
                 change=change or Change(),
                 names=None if names is None else (names[0], names[0]),
             )
-            if qk is not value and names is not None:
-                trace = replace(trace, token_embedding=value, position_encoding=places.expand_as(value))
+            if names is not None:
+                origin, summed = "tokens" if number == 1 else "layer", added and number == 1
+                trace = replace(
+                    trace,
+                    origin=origin,
+                    source_origin=origin,
+                    normed=True,
+                    source_normed=True,
+                    token_embedding=words if summed else None,
+                    position_encoding=places.expand_as(value) if summed or qk is not value else None,
+                )
             traces[f"self{number}"] = trace
             carried = self.shape.carries or number < len(blocks)
             x = x + trace.output if carried else trace.output  # (batch, key, d_model)

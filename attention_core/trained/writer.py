@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Generator, Tensor, nn
 
@@ -59,7 +61,8 @@ class Writer(Model):
     ) -> tuple[Tensor, Tensor, AttentionTrace]:
         """The encoded source, its bare words (batch, key, d_model), and the trace of the encoder."""
         words = self.word_table[source]  # (batch, key, d_model)
-        x = words + self._places(self.position_table, source.shape[1])  # (batch, key, d_model)
+        places = self._places(self.position_table, source.shape[1])  # (key, d_model)
+        x = words + places  # (batch, key, d_model)
         normed = self.encoder1.norm(x)
         trace = attend(
             self.encoder1.attention,
@@ -72,6 +75,8 @@ class Writer(Model):
             change=change,
             names=None if names is None else (names[0], names[0]),
         )
+        if names is not None:
+            trace = _of_tokens(trace, words, places)
         x = self.encoder_feed(x + trace.output)
         return self.encoder_norm(x), words, trace
 
@@ -86,7 +91,9 @@ class Writer(Model):
     ) -> Run:
         """What comes next after each word of `written`, given what the encoder made of the source."""
         own: Mask | None = Causal() if self.shape.causal else None
-        x = self.answer_table[written] + self._places(self.answer_position_table, written.shape[1])
+        before = self.answer_table[written]  # (batch, query, d_model)
+        places = self._places(self.answer_position_table, written.shape[1])  # (query, d_model)
+        x = before + places  # (batch, query, d_model)
         normed = self.decoder1.norm(x)  # (batch, query, d_model)
         rows = None if names is None else names[1]
         first = attend(
@@ -113,6 +120,9 @@ class Writer(Model):
             change=change,
             names=None if names is None or rows is None else (rows, names[0]),
         )
+        if rows is not None:
+            first = _of_tokens(first, before, places)
+            second = replace(second, origin="attention", normed=True, source_origin="encoder")
         x = self.decoder_feed(x + second.output)
         return Run(self.out(self.norm(x)), {"decoder1": first, "cross1": second})
 
@@ -142,3 +152,10 @@ class Writer(Model):
         return (
             sinusoidal(length, self.shape.d_model) if learned is None else learned[:length]
         )  # (length, d_model)
+
+
+def _of_tokens(trace: AttentionTrace, words: Tensor, places: Tensor) -> AttentionTrace:
+    """The trace of a first layer, with what entered it: norm(words + places)."""
+    return replace(
+        trace, normed=True, source_normed=True, token_embedding=words, position_encoding=places.expand_as(words)
+    )

@@ -126,8 +126,9 @@ def walk(setting: Setting, trace: AttentionTrace, head: int, *, files: bool = Tr
             name = _("The weights that were set by hand") if patched else _("The head that was taken out")
             passage = own["patched" if patched else "removed"]
         st.markdown(f"### {place} · {name}\n\n{passage.lead}")
-        if stage.name == "qkv" and trace.value_embedding is not None:
-            st.markdown(own["values" if trace.position_encoding is None else "places"].lead)
+        more = _more_of(stage.name, trace)
+        if more:
+            st.markdown(own[more].lead)
         many = len(stage.fields) > 1 and "allowed" not in stage.fields
         scale = signed_scale(*((trace, field) for field in stage.fields)) if many else None
         for field in stage.fields:
@@ -143,6 +144,16 @@ def walk(setting: Setting, trace: AttentionTrace, head: int, *, files: bool = Tr
                 csv=trained_downloads.link(f"{field}.csv", setting) if files else False,
                 **title,
             )
+
+
+def _more_of(stage: str, trace: AttentionTrace) -> str:
+    """The section of this page's words that belongs to a stage of this layer beside the usual ones, if any."""
+    reads_itself = trace.source_embedding is trace.embedding
+    if stage == "embedding" and reads_itself and trace.tokens != trace.source_tokens:
+        return "written"
+    if stage == "qkv" and trace.value_embedding is not None:
+        return "values" if trace.position_encoding is None else "places"
+    return ""
 
 
 def lesson_rows(names: tuple[str, ...]) -> list[tuple[str, ...]]:

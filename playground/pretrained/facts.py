@@ -54,7 +54,8 @@ def say(loaded: Loaded, reading: Reading) -> None:
 def what_is_known(trace: AttentionTrace) -> None:
     """Which of the stages this model shows, and which it keeps to itself."""
     lines = []
-    if trace.projections is None:
+    weights = trace.projections
+    if weights is None or weights.w_q is None or weights.w_k is None:
         lines.append(
             _(
                 "Between the linear layers of this model and its attention more happens than a rotation, so its "
@@ -65,13 +66,10 @@ def what_is_known(trace: AttentionTrace) -> None:
         lines.append(_("The output projection of this layer was not found; the output is the concatenation."))
     if trace.heads.rotated_q is not trace.heads.q:
         lines.append(_("This model turns its queries and keys by their position (RoPE)."))
-    if trace.heads.modified_scores is not trace.heads.scaled_scores:
-        lines.append(
-            _(
-                "This model changes its scores before the softmax: T5 adds a learned number for the distance, Gemma 2 "
-                "keeps the scores within a cap."
-            )
-        )
+    if trace.cap is not None:
+        lines.append(_("This model keeps its scores within a cap before the softmax."))
+    elif trace.heads.modified_scores is not trace.heads.scaled_scores:
+        lines.append(_("This model adds a learned number to each score, by the distance of the two tokens."))
     if lines:
         st.caption(" ".join(lines))
 

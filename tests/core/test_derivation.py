@@ -19,6 +19,7 @@ from attention_core.functional import attention
 from attention_core.masks import Causal, Explicit, Full, Window
 from attention_core.modules import MultiHeadAttention
 from attention_core.positions import RoPE
+from attention_core.scores import OwnScale
 from attention_core.trace import AttentionTrace
 from attention_core.trained import Patch
 from attention_core.trained.patch import overwrite, patched
@@ -574,6 +575,37 @@ def test_weights_that_were_set_count_in_place_of_those_that_were_computed() -> N
     assert context.steps[0].recomputed() == pytest.approx(context.value, **CLOSE)
 
 
+def capped() -> AttentionTrace:
+    """A trace whose scores are kept within 0.5."""
+    plain = traced("bias")
+    scores = 0.5 * torch.tanh(plain.heads.scaled_scores / 0.5)
+    return replace(plain, cap=0.5, heads=replace(plain.heads, modified_scores=scores, masked_scores=scores))
+
+
+def test_a_cap_is_no_position() -> None:
+    trace = capped()
+    assert stage_formula(trace, "modified_scores") == r"z_{ij} = C \tanh(s_{ij} / C) \qquad C = 0.5"
+    found = derive(trace, "modified_scores", row=1, col=2)
+    assert [step.key for step in found.steps] == ["query", "key", "raw", "scale", "capped"]
+    before = trace.heads.scaled_scores[0, 0, 1, 2].item()
+    assert found.step("capped").value == pytest.approx(0.5 * math.tanh(before / 0.5), **CLOSE)
+    assert rf"0.5 \cdot \tanh({plain(before)} / 0.5)" in found.step("capped").substituted
+    assert "position" not in found.sentence.text() and "within the cap" in found.sentence.text()
+    assert "z_{ij}" in derive(trace, "weights", row=1, col=2).step("mask").formula
+
+
+def test_a_scale_of_the_model_itself_is_no_temperature() -> None:
+    attend = MultiHeadAttention(6, 2, score=OwnScale(0.0625), dtype=torch.float64)
+    trace = attend.trace(torch.randn(1, 3, 6, generator=torch.Generator().manual_seed(1), dtype=torch.float64))
+    assert scales(trace) == [] and r"\sum_c" in stage_formula(trace, "raw_scores")
+    assert stage_formula(trace, "scaled_scores") == r"s_{ij} = \alpha\, r_{ij} \qquad \alpha = 0.0625"
+    found = derive(trace, "weights", row=1, col=2)
+    raw = trace.heads.raw_scores[0, 0, 1, 2].item()
+    assert found.step("raw").recomputed() == pytest.approx(raw, **CLOSE)
+    assert found.step("scale").recomputed() == pytest.approx(0.0625 * raw, **CLOSE)
+    assert "T" not in found.step("scale").formula and "sqrt" not in found.step("scale").formula
+
+
 def test_every_title_and_note_is_used_and_every_sentence_can_be_said() -> None:
     titles, notes, sentences = set(), set(), set()
     for name in CASES:
@@ -584,12 +616,18 @@ def test_every_title_and_note_is_used_and_every_sentence_can_be_said() -> None:
                 notes |= {step.note.key for step in found.steps if step.note}
                 sentences.add(found.sentence.key)
                 assert "{" not in found.sentence.text()
-    found = derive(with_weights_set(), "dropped_weights", row=1, col=0)
-    titles |= {step.key for step in found.steps}
-    notes |= {step.note.key for step in found.steps if step.note}
-    sentences.add(found.sentence.key)
+    after_a_norm = replace(traced("sinusoidal"), normed=True)
+    for found in (
+        derive(with_weights_set(), "dropped_weights", row=1, col=0),
+        derive(capped(), "modified_scores", row=1, col=0),
+        derive(after_a_norm, "embedding", row=1, col=0),
+    ):
+        titles |= {step.key for step in found.steps}
+        notes |= {step.note.key for step in found.steps if step.note}
+        sentences.add(found.sentence.key)
     assert set(TITLES) == titles
     elsewhere = {"score_unknown", "no_weights", "no_direction", "not_turned", "turn_unknown"}
+    elsewhere |= {"as_it_enters", "from_before"}  # in test_entering.py
     assert set(NOTES) - notes <= elsewhere
     assert set(SENTENCES) - sentences <= {
         "no_number",

@@ -63,6 +63,25 @@ def test_every_stage_has_the_true_q_k_and_v(app: AppTest) -> None:
         same(panel(app, f"trained_stage_{field}").blocks, expected(trace, field), field)
 
 
+@pytest.mark.parametrize(
+    ("model", "layer", "fields"),
+    [
+        ("induction", "self2", ("value_embedding", "position_encoding", "embedding")),
+        ("translation", "decoder1", ("token_embedding", "position_encoding", "embedding")),
+        ("translation", "cross1", ("embedding", "source_embedding", "value_embedding")),
+    ],
+)
+def test_what_enters_a_layer_is_drawn_and_named(model: str, layer: str, fields: tuple[str, ...]) -> None:
+    app = open_page(trained_model=model, trained_layer=layer)
+    trace = answer(task(model), load_shipped(model), task(model).inputs[0]).traces[layer]
+    for field in fields:
+        same(panel(app, f"trained_stage_{field}").blocks, expected(trace, field), field)
+    said = " ".join(one.value for one in app.main.markdown)
+    assert ("What enters this layer" in said) == (layer == "self2")
+    assert ("What has entered it is the word before" in said) == (layer == "decoder1")
+    assert ("What the encoder gives" in said) == (layer == "cross1")
+
+
 def test_the_label_says_what_trained_them(app: AppTest) -> None:
     (label,) = [one.value for one in app.main.caption if "Trained weights" in one.value]
     assert "1000 steps" in label and "512 held-out samples: accuracy 1.00, alignment 0.98" in label

@@ -151,11 +151,40 @@ def test_a_cap_on_the_scores_is_a_stage() -> None:
     heads = found("gemma2").layers["layer1"].trace().heads
     torch.testing.assert_close(heads.modified_scores, 0.3 * torch.tanh(heads.scaled_scores / 0.3))
     assert float(heads.scaled_scores.abs().max()) > 0.5 > 0.3 > float(heads.modified_scores.abs().max())
+    trace = found("gemma2").layers["layer1"].trace()
+    assert trace.cap == 0.3 and trace.score_name == "own_scale"
+    assert trace.scale == pytest.approx(256**-0.5)  # query_pre_attn_scalar, not the 6 columns of a head
+
+
+def test_what_enters_is_named_after_where_it_comes_from() -> None:
+    def entering(family: str, layer: str) -> tuple[str, bool]:
+        trace = found(family).layers[layer].trace()
+        return trace.origin, trace.normed
+
+    # BERT ends a layer with its norm, GPT-2 and T5 begin one with theirs.
+    assert [entering("bert", layer) for layer in ("layer1", "layer2")] == [("tokens", False), ("layer", False)]
+    assert [entering("gpt2", layer) for layer in ("layer1", "layer2")] == [("tokens", True), ("layer", True)]
+    hidden = found("bert").source.hidden
+    assert torch.equal(found("bert").layers["layer2"].trace().embedding[0], hidden[1])
+    assert [entering("t5", layer) for layer in ("encoder1", "encoder2", "decoder1", "decoder2")] == [
+        ("tokens", True), ("layer", True), ("tokens", True), ("layer", True),
+    ]  # fmt: skip
+    for family in ("t5", "bart", "marian"):
+        trace = found(family).layers["cross2"].trace()
+        assert (trace.origin, trace.normed) == ("attention", True)
+        assert (trace.source_origin, trace.source_normed) == ("encoder", False)
 
 
 def test_queries_that_are_normed_are_shown_as_they_enter_the_scores() -> None:
     trace = found("qwen3").layers["layer1"].trace()
-    assert trace.projections is None and trace.heads.rotated_q is trace.heads.q
+    weights, state = trace.projections, loaded("qwen3").model.get_parameter
+    assert weights is not None and weights.w_q is None and weights.w_k is None
+    assert trace.heads.rotated_q is trace.heads.q
+    value, out = (state(f"layers.0.self_attn.{name}.weight") for name in ("v_proj", "o_proj"))
+    by_head = value.reshape(2, 6, 24).transpose(1, 2)  # (kv_head, d_in, d_v)
+    torch.testing.assert_close(weights.w_v, by_head)
+    torch.testing.assert_close(trace.output, trace.concat @ out.T)
+    torch.testing.assert_close(trace.head_contributions().sum(dim=1), trace.output, atol=1e-4, rtol=1e-4)
     first = loaded("qwen3").model.get_parameter("embed_tokens.weight")[loaded("qwen3").tokenizer(TEXT)["input_ids"]]
     normed = first / first.pow(2).mean(dim=-1, keepdim=True).add(1e-6).sqrt()
     assert torch.allclose(trace.embedding[0], normed, atol=1e-4), "what enters the values enters the queries too"

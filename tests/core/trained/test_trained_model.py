@@ -68,7 +68,7 @@ def test_positions_of_induction_reach_queries_and_keys_only() -> None:
     words = model.self1.norm(model.word_table[source])
     torch.testing.assert_close(trace.value_embedding, words)
     torch.testing.assert_close(trace.embedding, words + model.position_table)
-    torch.testing.assert_close(trace.token_embedding + trace.position_encoding, trace.embedding)
+    torch.testing.assert_close(trace.value_embedding + trace.position_encoding, trace.embedding)
 
 
 @pytest.mark.parametrize("name", ["coreference", "translation", "dates"])
