@@ -78,10 +78,11 @@ def _place(trace: AttentionTrace, found: Derivation) -> str:
 
 
 def _step(number: int, step: Step) -> None:
-    parts = [f"**{number + 1}. {_(step.name)}**", f"$$\\displaystyle {step.formula}$$"]
-    if step.substituted and step.substituted != step.formula:
-        parts.append(f"$$\\displaystyle {step.substituted}$$")
-    st.markdown("\n\n".join(parts))
+    formulas = dict.fromkeys(filter(None, (step.formula, step.substituted)))
+    if step.substituted.startswith((f"{step.formula} = ", rf"{step.formula} \approx ")):
+        del formulas[step.formula]  # a symbol alone, which stands there again
+    title = f"**{number + 1}. {_(step.name)}**"
+    st.markdown("\n\n".join([title, *(f"$$\\displaystyle {one}$$" for one in formulas)]))
     if len(step.terms) > 1:
         rows = [(term.label, *(_number(value) for value in term[1:])) for term in step.terms]
         total: tuple[str, ...] = ("Σ", "", "", _number(step.value)) if step.value is not None else ()

@@ -104,6 +104,18 @@ def test_a_click_on_a_cell_opens_its_arithmetic() -> None:
     )
 
 
+def test_the_arithmetic_says_nothing_of_matrices_that_are_not_known(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ATTENTION_MODELS", str(saved("qwen3")))
+    shelf.get(policy.offer("qwen3"), wait=60)
+    app = open_lesson("pretrained", {"pretrained_text": TEXT, "pretrained_open": "stages"})
+    tell(app, "pretrained_weights", cell=["weights", 0, 5, 2])
+    steps = [one.value for one in app.main.markdown if "displaystyle" in one.value]
+    q = read(loaded("qwen3"), TEXT).layers["layer1"].trace().heads.q[0, 0, 5]
+    assert "W_Q" not in "".join(steps) and "W_K" not in "".join(steps)
+    assert steps[0].count("$$") == 2 and rf"\mathbf{{q}}_i = ({float(q[0]):.4g}" in steps[0]
+    assert any("without the matrices that made them" in one.value for one in app.main.caption)
+
+
 def test_every_stage_is_there_when_it_is_asked_for() -> None:
     app = open_page("t5", layer="encoder1", head="2", open="stages")
     trace = read(loaded("t5"), TEXT).layers["encoder1"].trace()
