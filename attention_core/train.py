@@ -6,6 +6,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from tempfile import TemporaryFile
 
 import torch
 
@@ -30,6 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     torch.set_num_threads(1)  # such small tensors are no faster on two, and one repeats to the last bit
     try:
         training = Training(task(chosen.task), chosen.seed, chosen.steps)
+        _check_folder(chosen.folder)
     except ValueError as problem:
         parser.error(str(problem))
     held_out = training.task.batch("held_out", SAMPLES, training.seed)
@@ -37,13 +39,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for progress in training.run():
         print(line(progress, training.steps), end="\r" if sys.stdout.isatty() else "\n", flush=True)
     trained = measure(training.task, training.model, held_out)
-    chosen.folder.mkdir(parents=True, exist_ok=True)
     file = chosen.folder / f"{chosen.task}.safetensors"
     save_weights(training.model, file, facts(training, trained, SAMPLES))
     words = card(training, trained, untrained, SAMPLES)
     file.with_suffix(".md").write_text(words, encoding="utf-8")
     print(f"\n{file}: accuracy {trained.accuracy:.3f}, alignment {trained.alignment:.3f}")
     return 0
+
+
+def _check_folder(folder: Path) -> None:
+    """Make the folder, and see that a file can be written there, before there is anything to lose."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with TemporaryFile(dir=folder):
+            pass
+    except OSError as problem:
+        raise ValueError(f"--folder {folder}: nothing can be written there ({problem.strerror})") from problem
 
 
 def line(progress: Progress, steps: int) -> str:

@@ -12,7 +12,7 @@ from torch import nn
 from attention_core.pretrained import recording
 from attention_core.pretrained.library import transformers
 from attention_core.pretrained.problem import PretrainedError
-from attention_core.pretrained.store import ModelLimits, check_folder
+from attention_core.pretrained.store import ModelLimits, check_folder, no_tokenizer
 
 __all__ = ["Pretrained", "load"]
 
@@ -55,6 +55,8 @@ def load(folder: str | Path, *, name: str | None = None, limits: ModelLimits | N
         kind = library.AutoModelForSeq2SeqLM if writes else library.AutoModel
         parameters = _check_size(config, kind, shown, limits)
         tokenizer = library.AutoTokenizer.from_pretrained(str(folder), **given)
+        if set(tokenizer.get_vocab()) <= set(tokenizer.all_special_tokens):  # the library makes up an empty one
+            raise no_tokenizer(shown)
         model, said = kind.from_pretrained(
             str(folder),
             **given,

@@ -12,7 +12,7 @@ from attention_core.checks import whole
 from attention_core.pretrained.library import installed, transformers
 from attention_core.pretrained.problem import PretrainedError
 
-__all__ = ["ModelLimits", "cached", "check_folder", "check_name", "find", "is_name"]
+__all__ = ["ModelLimits", "cached", "check_folder", "check_name", "find", "is_name", "no_tokenizer"]
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 # What a model consists of. Pickled weights are not among it: they are never fetched and never opened.
@@ -30,6 +30,7 @@ FILES = (
     "model-*.safetensors",
     "model.safetensors.index.json",
 )
+_TOKENIZERS = ("tokenizer*", "vocab*", "*.spm", "*.model")  # one of these comes with every tokenizer
 _PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl", ".msgpack", ".h5")
 
 
@@ -103,7 +104,8 @@ def find(name: str, limits: ModelLimits, *, download: bool = False) -> Path:
     except (LocalEntryNotFoundError, OSError, ValueError) as problem:
         raise PretrainedError(
             f"{name} is not on this machine, and nothing is downloaded unless you ask for it.",
-            f"To have it, type: hf download {name} --exclude '*.bin' '*.h5' '*.msgpack' '*.onnx'",
+            f"To have it, type, in the environment that runs the playground (.venv): hf download {name} "
+            "--exclude '*.bin' '*.h5' '*.msgpack' '*.onnx'",
         ) from problem
 
 
@@ -131,7 +133,8 @@ def _fetch(name: str, limits: ModelLimits) -> Path:
 def check_folder(folder: Path, shown: str, limits: ModelLimits) -> dict[str, Any]:
     """The folder's config.json, after a look at what lies beside it. `shown` is what messages call the folder.
 
-    Raises PretrainedError where there is no model, where its weights are pickled, or where it is too large.
+    Raises PretrainedError where there is no model or no tokenizer, where its weights are pickled, or where it is too
+    large.
     """
     weights = sorted(folder.glob("*.safetensors")) if folder.is_dir() else []
     config = folder / "config.json"
@@ -151,6 +154,8 @@ def check_folder(folder: Path, shown: str, limits: ModelLimits) -> dict[str, Any
             )
         raise PretrainedError(f"{_short(shown)} has no weights: there is no file that ends in .safetensors.")
     _hold(shown, sum(file.stat().st_size for file in weights), limits)
+    if not any(file for pattern in _TOKENIZERS for file in folder.glob(pattern)):
+        raise no_tokenizer(shown)
     try:
         found = json.loads(config.read_text(encoding="utf-8")) if config.stat().st_size < 2**20 else None
     except (OSError, ValueError) as problem:
@@ -158,6 +163,15 @@ def check_folder(folder: Path, shown: str, limits: ModelLimits) -> dict[str, Any
     if not isinstance(found, dict):
         raise PretrainedError(f"{_short(shown)}: its config.json describes no model.")
     return found
+
+
+def no_tokenizer(shown: str) -> PretrainedError:
+    """What to say of a folder whose model could read no text."""
+    return PretrainedError(
+        f"{_short(shown)} has no tokenizer: without its vocabulary no text can be cut into tokens that it knows.",
+        "Copy the tokenizer's files beside the weights, for example tokenizer.json and tokenizer_config.json: "
+        "AutoTokenizer.from_pretrained(name).save_pretrained(folder) writes them.",
+    )
 
 
 def _hold(shown: str, size: int, limits: ModelLimits) -> None:

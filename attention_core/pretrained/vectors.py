@@ -19,13 +19,16 @@ def places_of(side: Side, word: str) -> tuple[int, ...]:
     """
     wanted = word.strip().casefold()
     if wanted and side.spans is not None:
-        start = _find(side.text.casefold(), wanted)
-        end = start + len(wanted)
-        found = tuple(
-            place for place, (left, right) in enumerate(side.spans) if start >= 0 and left < end and right > start
-        )
-        if found:
-            return found
+        folded = _find(side.text.casefold(), wanted)
+        if folded >= 0:
+            # A letter may become several, "ß" becomes "ss": so each of them remembers where it comes from.
+            origins = [place for place, letter in enumerate(side.text) for _ in letter.casefold()]
+            start, end = origins[folded], origins[folded + len(wanted) - 1] + 1
+            found = tuple(
+                place for place, (left, right) in enumerate(side.spans) if left < end and right > start
+            )
+            if found:
+                return found
     elif wanted:
         texts = [token.replace("##", "").strip().casefold() for token in side.tokens]
         for begin in range(len(texts)):

@@ -33,6 +33,7 @@ def card(training: Training, held_out: Measured, untrained: Measured, samples: i
         if held_out.forced is None
         else f"\n| accuracy with teacher forcing | {held_out.forced:.3f} | {untrained.forced or 0.0:.3f} |"
     )
+    steps = "" if training.steps == recipe.steps else f" --steps {training.steps}"
     heads = ", ".join(f"{name}: {count}" for name, count in training.model.heads().items())
     return f"""# {task.name}
 
@@ -54,8 +55,8 @@ def card(training: Training, held_out: Measured, untrained: Measured, samples: i
 Accuracy counts {_unit(task)}. Alignment is the weight of that head at the words that the answer comes from, mean \
 over all answers for which the data say so.
 
-**Train it again.** `python -m attention_core.train {task.name} --seed {training.seed}`. The same seed and the same \
-version of torch on the same kind of processor give the same weights.
+**Train it again.** `python -m attention_core.train {task.name} --seed {training.seed}{steps}`. The same seed and \
+the same version of torch on the same kind of processor give the same weights.
 
 **Limits.** It knows {len(task.words.words)} words and this task alone, and was trained on nothing that anybody wrote.
 """

@@ -71,7 +71,7 @@ def test_a_model_that_is_not_there_is_said_with_what_to_type(monkeypatch: pytest
     monkeypatch.setattr("socket.socket.connect", lambda *given: pytest.fail("the network was asked"))
     with pytest.raises(PretrainedError, match="not on this machine, and nothing is downloaded") as problem:
         find("somebody/some-model", ModelLimits())
-    assert "hf download somebody/some-model" in problem.value.remedy
+    assert "(.venv): hf download somebody/some-model" in problem.value.remedy
 
 
 @pytest.mark.parametrize("family", ["bert", "llama", "marian"])
@@ -136,6 +136,17 @@ def test_a_folder_without_a_model_is_said(tmp_path: Path, folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     with pytest.raises(PretrainedError, match="mine has no weights"):
         load(folder)
+
+
+@pytest.mark.parametrize("family", ["bert", "gpt2", "t5", "marian", "llama", "bert without its words"])
+def test_a_folder_without_a_tokenizer_is_said(family: str, tmp_path: Path) -> None:
+    for name in ("config.json", "model.safetensors"):
+        shutil.copy(saved(family.split()[0]) / name, tmp_path)
+    if "without" in family:  # then the library makes up a vocabulary of marks alone
+        (tmp_path / "tokenizer_config.json").write_text("{}")
+    with pytest.raises(PretrainedError, match="own-model has no tokenizer") as problem:
+        load(tmp_path, name="own-model")
+    assert "tokenizer.json" in problem.value.remedy
 
 
 def test_weights_that_are_missing_are_not_made_up(folder: Path) -> None:

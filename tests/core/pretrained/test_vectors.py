@@ -27,6 +27,17 @@ def test_a_word_is_found_whole_before_it_is_found_in_another() -> None:
     assert places_of(side("太阳从东方升起", "太", "阳", "从", "东方", "升起"), "东方") == (3,)
 
 
+def test_letters_that_become_more_when_their_case_is_folded_shift_nothing() -> None:
+    pieces = ("Große", "Füße", ",", "große", "Straße", ":", "the", "bank", "is", "here", ".")
+    street = side("Große Füße, große Straße: the bank is here.", *pieces)
+    assert places_of(street, "bank") == (7,)
+    assert places_of(street, "STRASSE") == places_of(street, "straße") == (4,)
+    assert places_of(side("Eine straße.", "Eine", "st", "##raße", "."), "straße") == (1, 2)
+    final = side("The ﬁnal ﬁsh sat by the bank.", "The", "ﬁnal", "ﬁsh", "sat", "by", "the", "bank", ".")
+    assert places_of(final, "bank") == (6,)
+    assert places_of(side("İzmir and the bank", "İzmir", "and", "the", "bank"), "bank") == (3,)
+
+
 def test_without_places_neighbours_that_spell_it_are_taken() -> None:
     spelled = side("the river bank", "the", " ri", "##ver", " bank", spans=False)
     assert places_of(spelled, "River") == (1, 2)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
+import torch
 
-from attention_core.trained.plan import Plan
-from attention_core.trained.training import MEASURED
+from attention_core.trained import load_shipped, task
+from attention_core.trained.plan import LIVE, Plan
+from attention_core.trained.tasks import TASKS
+from attention_core.trained.training import MEASURED, loss_of
 from attention_core.trained.watch import Moment, observe
+from tests.conftest import ROOT
 
 
 def watched(plan: Plan, steps: Sequence[int]) -> list[Moment]:
@@ -61,6 +66,22 @@ def test_translation_finds_words_before_sentences_and_dates_fields_before_dates(
     assert early.alignment > 1 / 3 and early.accuracy == 0.0 and later.accuracy > 0.5
     start, early = watched(Plan.of("dates"), [0, 70])
     assert early.alignment > start.alignment + 0.15 and early.accuracy < 0.1
+
+
+def test_the_smoothed_loss_of_translation_has_a_floor() -> None:
+    one = task("translation")
+    words, spread = len(one.answers), one.recipe.smoothing
+    assert (words, spread) == (92, 0.1)
+    right, other = 1 - spread + spread / words, spread / words  # what counts as right
+    floor = -right * math.log(right) - (words - 1) * other * math.log(other)
+    batch, model = one.batch("held_out", MEASURED), load_shipped("translation")
+    with torch.no_grad():
+        logits = model.run(batch.source, batch.written).logits
+    smoothed, plain = (float(loss_of(logits, batch.target, how)) for how in (spread, 0.0))
+    assert floor == pytest.approx(0.77, abs=0.005) and floor < smoothed < 0.78 and plain < 0.2
+    assert all(TASKS[name].recipe.smoothing == 0 for name in LIVE if name != "translation")
+    said = (ROOT / "pages" / "live.en.md").read_text(encoding="utf-8")
+    assert "The loss ends near 0.77, not near 0." in said and "all 92 words" in said
 
 
 def test_sorting_gets_right_with_an_alignment_far_below_that_of_reversal() -> None:

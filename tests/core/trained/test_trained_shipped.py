@@ -39,7 +39,8 @@ def test_a_file_is_small_and_its_card_tells_what_was_measured(name: str) -> None
     facts, card = shipped_facts(name), model_card(name)
     assert facts["task"] == name and card.startswith(f"# {name}\n")
     assert f"| accuracy | {float(facts['accuracy']):.3f} |" in card
-    assert f"python -m attention_core.train {name} --seed {facts['seed']}" in card
+    assert f"python -m attention_core.train {name} --seed {facts['seed']}`" in card
+    assert int(facts["steps"]) == task(name).recipe.steps  # so the command need not name them
     again = measure(
         task(name),
         load_shipped(name),

@@ -69,7 +69,7 @@ def test_the_command_writes_weights_and_a_card(tmp_path: Path, capsys: pytest.Ca
     facts = load_metadata(file.read_bytes())
     assert facts["task"] == "dates" and facts["seed"] == "9" and facts["steps"] == "2"
     card = file.with_suffix(".md").read_text(encoding="utf-8")
-    assert "--seed 9" in card and "Seed 9, 2 steps of 64 samples" in card
+    assert "dates --seed 9 --steps 2`" in card and "Seed 9, 2 steps of 64 samples" in card
     assert f"| accuracy | {float(facts['accuracy']):.3f} |" in card
     model = task("dates").build(0)
     load_into(model, load_weights(file))
@@ -82,6 +82,16 @@ def test_a_wrong_command_is_refused(arguments: list[str], capsys: pytest.Capture
     with pytest.raises(SystemExit):
         train.main(arguments)
     assert "allowed" in capsys.readouterr().err or arguments == ["chess"]
+
+
+def test_a_folder_that_cannot_be_written_is_said_before_anything_is_trained(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setattr(Training, "step", lambda training: pytest.fail("it trains, and all would be lost"))
+    with pytest.raises(SystemExit):
+        train.main(["reversal", "--folder", str(tmp_path / "file" / "below")])
+    assert "nothing can be written there" in capsys.readouterr().err
 
 
 def test_wrong_numbers_are_refused() -> None:
