@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from attention_core.remembered import remembered
 from attention_viz.labels import places, shorten, text_width
@@ -98,8 +99,9 @@ def _at_angle(
     legend: int,
 ) -> Frame:
     heads, rows, cols = shown.values.shape
-    across = TICK_SIZE * _width(shown.col_labels, widest)
-    left = round(TICK_SIZE * _width(shown.row_labels, widest) + 30)
+    named = 1.0 if shown.ticks else 0.0
+    across = TICK_SIZE * _width(shown.col_labels, widest) * named
+    left = round(TICK_SIZE * _width(shown.row_labels, widest) * named + 30)
     if angle == -45:
         left = max(left, round(0.71 * across))
     hanging = {0: LINE, -45: 0.71 * (across + LINE), -90: across}[angle]
@@ -107,10 +109,11 @@ def _at_angle(
     area = (box[0] - left - RIGHT, box[1] - top - bottom)
     gap = (14.0, 26.0 if titled else 10.0)
     most, least = shown.line or max_columns, shown.line or 1
-    mosaic = plan(heads, rows, cols, area, max_columns=most, least_columns=least, gap=gap)
+    grid = partial(plan, heads, rows, cols, area, max_columns=most, least_columns=least, gap=gap, group=shown.group)
+    mosaic = grid()
     squares = shown.square or mosaic.cell[0] >= SQUARE_FROM
     if not squares:
-        mosaic = plan(heads, rows, cols, area, square=False, max_columns=most, least_columns=least, gap=gap)
+        mosaic = grid(square=False)
     needed = {0: across + 5, -45: 1.3 * LINE, -90: LINE}[angle]
     columns = places(cols, mosaic.cell[0], needed, first=_first(shown.cols_are, shown.col_labels))
     if mosaic.columns > 1:  # the last label of a block keeps clear of the first of the next
@@ -123,8 +126,8 @@ def _at_angle(
         top=top,
         bottom=bottom,
         angle=angle,
-        columns=columns,
-        rows=places(rows, mosaic.cell[1], LINE, first=_first(shown.rows_are, shown.row_labels)),
+        columns=columns if shown.ticks else [],
+        rows=places(rows, mosaic.cell[1], LINE, first=_first(shown.rows_are, shown.row_labels)) if shown.ticks else [],
         widest=widest,
         titles=titled,
         legend=legend,

@@ -156,7 +156,7 @@ def _titles(shown: Panel, frame: Frame) -> list[dict[str, Any]]:
         x0, y0 = mosaic.origin(place)
         titles.append(
             {
-                "text": isolate(escape(_fitting(name, shown.heads[place], (wide + 10) / size))),
+                "text": isolate(escape(_fitting(name, shown.short[place] if shown.short else "", (wide + 10) / size))),
                 "x": x0 + (mosaic.cols - 1) / 2,
                 "y": y0 - 0.5,
                 "xref": "x",
@@ -171,11 +171,9 @@ def _titles(shown: Panel, frame: Frame) -> list[dict[str, Any]]:
     return titles
 
 
-def _fitting(name: str, head: int | None, room: float) -> str:
-    """The name, shortened, or where nothing of it can be read the head's number alone."""
-    if text_width(name) > room and room < 5.0 and head is not None:
-        return str(head + 1)
-    return shorten(name, room)
+def _fitting(name: str, short: str, room: float) -> str:
+    """The name, shortened, or where nothing of it can be read what stands in its place."""
+    return short if short and text_width(name) > room and room < 5.0 else shorten(name, room)
 
 
 def _frames(frame: Frame) -> list[dict[str, Any]]:

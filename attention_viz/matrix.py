@@ -30,6 +30,8 @@ def matrix_spec(
     box: tuple[float, float] = (900, 480),
     max_columns: int | None = None,
     line: int | None = None,
+    group: int = 0,
+    ticks: bool = True,
     legend: bool = True,
     say: Say = str,
 ) -> dict[str, Any]:
@@ -38,7 +40,8 @@ def matrix_spec(
     Rows and columns without labels are numbered from 1. `names` are the blocks' titles, `dims` the axes' titles.
     `rows_are` and `cols_are` are "query" or "key" where the labels are tokens, "feature" where they are numbers.
     `forbidden` marks cells that are hatched. `scale` is the end of the colour scale in place of the largest magnitude
-    (1 for weights). `line` says how many blocks stand in a line.
+    (1 for weights). `line` says how many blocks stand in a line, and every `group` of blocks begins a new one. Without
+    `ticks` the labels are named to who points at a cell alone.
 
     Raises ValueError where labels or names do not fit the values.
 
@@ -72,6 +75,8 @@ def matrix_spec(
         cols_are=cols_are,
         kind=kind,
         line=line,
+        group=group,
+        ticks=ticks,
     )
     if scale is None:
         scale = max_magnitude([blocks])

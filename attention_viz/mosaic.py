@@ -14,7 +14,10 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True)
 class Mosaic:
-    """Where each of `heads` blocks of `rows` x `cols` cells lies; `cell` is (width, height) in pixels."""
+    """Where each of `heads` blocks of `rows` x `cols` cells lies; `cell` is (width, height) in pixels.
+
+    Every `group` of blocks begins a new line; 0 is all of them.
+    """
 
     heads: int
     rows: int
@@ -23,11 +26,17 @@ class Mosaic:
     gap_rows: int
     gap_cols: int
     cell: tuple[float, float]
+    group: int = 0
+
+    @property
+    def _lines(self) -> int:
+        """Rows of blocks that a group takes."""
+        return ceil((self.group or self.heads) / self.columns)
 
     @property
     def bands(self) -> int:
         """Rows of blocks."""
-        return ceil(self.heads / self.columns)
+        return ceil(self.heads / (self.group or self.heads)) * self._lines
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -44,7 +53,9 @@ class Mosaic:
 
     def origin(self, place: int) -> tuple[int, int]:
         """(x0, y0): the mosaic column and row of the first cell of block number `place`."""
-        band, column = divmod(place, self.columns)
+        group, within = divmod(place, self.group or self.heads)
+        line, column = divmod(within, self.columns)
+        band = group * self._lines + line
         return column * (self.cols + self.gap_cols), band * (self.rows + self.gap_rows)
 
     def assemble(self, blocks: NDArray[Any], blank: object = np.nan) -> NDArray[Any]:
@@ -57,7 +68,7 @@ class Mosaic:
 
     def column_ticks(self, labels: Sequence[str], places: Sequence[int]) -> tuple[list[int], list[str]]:
         """Positions and labels along the bottom, `places` repeated under each block of the last row."""
-        last = self.heads - (self.bands - 1) * self.columns
+        last = (self.heads - 1) % (self.group or self.heads) % self.columns + 1  # blocks in the last line
         return _ticks([self.origin(column)[0] for column in range(last)], labels, places)
 
     def row_ticks(self, labels: Sequence[str], places: Sequence[int]) -> tuple[list[int], list[str]]:
@@ -84,8 +95,11 @@ def plan(
     max_columns: int | None = None,
     least_columns: int = 1,
     gap: tuple[float, float] = (14.0, 26.0),
+    group: int = 0,
 ) -> Mosaic:
     """The grid with the largest cells in an area of (width, height) pixels, `gap` pixels between blocks.
+
+    Every `group` of blocks begins a new line; 0 is all of them.
 
     >>> mosaic = plan(12, 16, 16, (900, 480))
     >>> mosaic.columns, mosaic.bands
@@ -96,7 +110,7 @@ def plan(
     width, height = max(area[0], 1.0), max(area[1], 1.0)
     best: tuple[tuple[float, int], Mosaic] | None = None
     for columns in range(min(heads, least_columns), min(heads, max_columns or heads) + 1):
-        bands = ceil(heads / columns)
+        bands = Mosaic(heads, rows, cols, columns, 0, 0, (0, 0), group).bands
         if ceil(heads / bands) < columns and columns > least_columns:
             continue  # the same number of bands fits fewer columns
         across = max((width - (columns - 1) * gap[0]) / (columns * cols), 0.05)
@@ -109,7 +123,7 @@ def plan(
         down = height / (bands * (rows + gap_rows) - gap_rows)
         if square:
             across = down = min(across, down)
-        mosaic = Mosaic(heads, rows, cols, columns, gap_rows, gap_cols, (across, down))
+        mosaic = Mosaic(heads, rows, cols, columns, gap_rows, gap_cols, (across, down), group)
         # A grid with holes reads less well than one a little smaller.
         fill = heads / (columns * bands)
         merit = (round(min(across, down) * (0.7 + 0.3 * fill), 3), columns)

@@ -44,6 +44,9 @@ class Panel:
     row_spans: tuple[str, ...] = ()  # where a row stands for several tokens: the first and the last of them
     col_spans: tuple[str, ...] = ()
     line: int | None = None  # blocks a line, where that has a meaning
+    group: int = 0  # blocks that begin a new line together; 0 for all of them
+    ticks: bool = True  # whether rows and columns are named beside the picture
+    short: tuple[str, ...] = ()  # what stands in place of a name that there is no room for
     dividers: tuple[int, ...] = ()  # columns at which another head begins, where the heads lie side by side
 
     @property
@@ -90,6 +93,7 @@ def panel(
         forbidden=forbidden if forbidden is not None and forbidden.any() else None,
         heads=heads,
         names=tuple("" if h is None else head_name(trace, h, shared=shared, say=say) for h in heads),
+        short=tuple("" if h is None else str(h + 1) for h in heads),
         row_labels=names(_tokens(trace, rows_are), values.shape[1]),
         col_labels=names(_tokens(trace, cols_are), values.shape[2]),
         rows_are=rows_are,

@@ -20,7 +20,6 @@ from playground.pretrained import choose
 
 CELLS = 60_000  # numbers in an overview: more would be smaller than a point on the screen
 HEIGHT = 460
-MAP = 110  # pixels, of a small map at most
 
 
 def overview(reading: Reading) -> None:
@@ -33,10 +32,16 @@ def _overview(reading: Reading, part: str) -> None:
     layers = [layer for layer in reading.layers.values() if layer.part == part]
     maps, forbidden = small_maps(layers, CELLS)
     heads = layers[0].weights.shape[0]
-    narrow = panel.narrow()
-    width = 350 if narrow else 860
-    map_size = min(MAP, (width - 110) / heads)
-    height = round(len(layers) * (map_size + 30)) + 110
+    spec = small_maps_spec(
+        maps.numpy(),
+        forbidden.numpy(),
+        heads=heads,
+        tokens=layers[0].tokens,
+        source_tokens=layers[0].source_tokens,
+        shape=(maps.shape[1], maps.shape[2]),
+        width=350 if panel.narrow() else 860,
+        say=_,
+    )
 
     def clicked(cell: Cell) -> None:
         layer, head = divmod(cell.head, heads)
@@ -44,20 +49,11 @@ def _overview(reading: Reading, part: str) -> None:
 
     panel.heatmap(
         f"pretrained_{part}_maps",
-        lambda: small_maps_spec(
-            maps.numpy(),
-            forbidden.numpy(),
-            heads=heads,
-            tokens=layers[0].tokens,
-            source_tokens=layers[0].source_tokens,
-            shape=(maps.shape[1], maps.shape[2]),
-            box=(width, height),
-            say=_,
-        ),
+        lambda: spec,
         cells=maps.numel(),
         title=choose.part_title(part),
-        note=_("{layers} layers × {heads} heads; a map is named layer.head").format(layers=len(layers), heads=heads),
-        height=height,
+        note=_("{layers} layers × {heads} heads").format(layers=len(layers), heads=heads),
+        height=spec["meta"]["height"],
         twins=False,
         on_cell=clicked,
     )

@@ -74,6 +74,17 @@ def test_ticks_repeat_for_each_column_and_row_of_blocks() -> None:
     assert mosaic.column_ticks(["a", "b", "b"], [0, 2]) == ([0, 2, 4, 6], ["a", "b"] * 2)
 
 
+def test_every_group_begins_a_new_line() -> None:
+    mosaic = plan(10, 4, 4, (300, 900), max_columns=3, least_columns=3, group=5)
+    origins = [mosaic.origin(place) for place in range(10)]
+    assert [x for x, _ in origins[:5]] == [x for x, _ in origins[5:]] and origins[0][0] == origins[3][0] == 0
+    lines = [y for _, y in origins]
+    assert mosaic.bands == 4 and lines == sorted(lines)
+    assert [lines.count(line) for line in sorted(set(lines))] == [3, 2, 3, 2]
+    assert mosaic.column_ticks(["a"], [0])[0] == [origins[8][0], origins[9][0]]
+    assert mosaic.pixels[0] <= 300 and mosaic.pixels[1] <= 900
+
+
 def test_no_labels_hang_under_a_block_that_is_not_there() -> None:
     mosaic = Mosaic(heads=5, rows=2, cols=2, columns=3, gap_rows=1, gap_cols=1, cell=(9, 9))
     assert mosaic.column_ticks(["a", "b"], [0, 1])[0] == [0, 1, 3, 4]
