@@ -7,7 +7,7 @@ from attention_core.pretrained.library import INSTALL, installed
 from attention_core.pretrained.loading import Pretrained, load
 from attention_core.pretrained.problem import PretrainedError
 from attention_core.pretrained.reading import Reading, Side, read
-from attention_core.pretrained.store import ModelLimits, cached, find, is_name
+from attention_core.pretrained.store import ModelLimits, cached, find, forward, is_name
 
 __all__ = [
     "INSTALL",
@@ -18,6 +18,7 @@ __all__ = [
     "Side",
     "cached",
     "find",
+    "forward",
     "installed",
     "is_name",
     "load",

@@ -12,7 +12,7 @@ from attention_core.checks import whole
 from attention_core.pretrained.library import installed, transformers
 from attention_core.pretrained.problem import PretrainedError
 
-__all__ = ["ModelLimits", "cached", "check_folder", "check_name", "find", "is_name", "no_tokenizer"]
+__all__ = ["ModelLimits", "cached", "check_folder", "check_name", "find", "forward", "is_name", "no_tokenizer"]
 
 _NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,95}(/[A-Za-z0-9][\w.-]{0,95})?", re.ASCII)
 # What a model consists of. Pickled weights are not among it: they are never fetched and never opened.
@@ -156,8 +156,26 @@ def check_folder(folder: Path, shown: str, limits: ModelLimits) -> dict[str, Any
     _hold(shown, sum(file.stat().st_size for file in weights), limits)
     if not any(file for pattern in _TOKENIZERS for file in folder.glob(pattern)):
         raise no_tokenizer(shown)
+    return _config(config, shown)
+
+
+def forward(folder: Path) -> bool:
+    """Whether the model in a folder reads from left to right, as all of its family do; nothing is loaded.
+
+    Raises PretrainedError where its config.json cannot be read.
+    """
+    transformers()
+    from transformers.models.auto import modeling_auto as auto
+
+    config = _config(folder / "config.json", folder.name)
+    kind = config.get("model_type")
+    both = kind in auto.MODEL_FOR_MASKED_LM_MAPPING_NAMES or bool(config.get("is_encoder_decoder"))
+    return kind in auto.MODEL_FOR_CAUSAL_LM_MAPPING_NAMES and not both
+
+
+def _config(file: Path, shown: str) -> dict[str, Any]:
     try:
-        found = json.loads(config.read_text(encoding="utf-8")) if config.stat().st_size < 2**20 else None
+        found = json.loads(file.read_text(encoding="utf-8")) if file.stat().st_size < 2**20 else None
     except (OSError, ValueError) as problem:
         raise PretrainedError(f"{_short(shown)}: its config.json cannot be read.") from problem
     if not isinstance(found, dict):

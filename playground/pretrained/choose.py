@@ -60,31 +60,41 @@ def model(key: str, *, label: str, besides: str = "") -> Loaded | None:
 
 def _name(key: str, label: str, besides: str) -> str | None:
     """The name that is asked for, out of a list or typed."""
-    known = [name for name in policy.offers() if name != besides]
+    offers = policy.offers()
+    known = [name for name in offers if name != besides]
+    if besides and known:  # to begin with, one that reads the other way
+        way = {name: policy.goes_forward(offer) for name, offer in offers.items()}
+        known.sort(key=lambda name: way[name] == way.get(besides))
     if policy.any_allowed():
         state.page_setting(key, known[0] if known else "", cut)
         hint = _("A name on Hugging Face, or a folder of this machine (it begins with . / or ~)")
         typed = str(told.text_input(label, key=key, max_chars=300, help=hint)).strip()
-        if not typed:
-            _nothing(key)
+        if not typed and not besides:  # beside another model nothing is missing
+            _nothing(key, known)
         return typed or None
     if not known:
         if not besides:
-            _nothing(key)
+            _nothing(key, known)
         return None
     choice(key, known[0], known)
     return str(told.selectbox(label, known, key=key))
 
 
-def _nothing(key: str) -> None:
+def _nothing(key: str, known: list[str]) -> None:
+    """No model is asked for: `known` are those that might be."""
+    if known:
+        words = _("Type the name of a model, or a folder. On this machine there are, for example: {names}.")
+        panel.statement(f"{key}_nothing", words.format(names=", ".join(known[:4])))
+        return
     example = policy.WELL_KNOWN[0]
     panel.statement(
         f"{key}_nothing",
         _("There is no pretrained model on this machine yet, and nothing is downloaded by itself."),
         _(
-            "To have one, type: hf download {example} --include '*.json' '*.txt' '*.safetensors'. Then load this page "
-            "again. A folder with a model is shown if the playground starts with ATTENTION_MODELS=./folder, and any "
-            "name or folder may be typed here if it starts with ATTENTION_ANY_MODEL=1."
+            "To have one, type, in the environment that runs the playground (.venv): hf download {example} --include "
+            "'*.json' '*.txt' '*.safetensors'. Then load this page again. A folder with a model is shown if the "
+            "playground starts with ATTENTION_MODELS=./folder, and any name or folder may be typed here if it starts "
+            "with ATTENTION_ANY_MODEL=1."
         ).format(example=example),
         alert=True,
     )

@@ -7,7 +7,7 @@ import streamlit as st
 from attention_core.pretrained import PretrainedError, Reading
 from attention_core.pretrained.findings import BY_PLACE, Finding, findings
 from attention_core.pretrained.sinks import received
-from attention_viz.labels import visible
+from attention_viz.labels import isolate, visible
 from playground import panel, told
 from playground.i18n import _
 from playground.lesson_parts import choice, decimal
@@ -29,7 +29,7 @@ def sinks(reading: Reading, part: str) -> None:
     found = received(reading, part)
     rows = [
         (
-            f"{one.place} {visible(one.token)}",
+            f"{one.place} {isolate(visible(one.token))}",
             _("special") if one.special else "",
             decimal(one.share),
             decimal(one.even),

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass, fields
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 
-from attention_core.pretrained import ModelLimits, PretrainedError, cached, find, is_name
+from attention_core.pretrained import ModelLimits, PretrainedError, cached, find, forward, is_name
 from playground.settings import PREFIX
 from playground.settings import limits as page_limits
 
@@ -72,6 +72,15 @@ def offers() -> dict[str, Offer]:
         found = [_offer(entry.strip()) for entry in listed.split(",") if entry.strip()]
         return {one.name: one for one in found}
     return {name: Offer(name) for name in WELL_KNOWN if cached(name)}
+
+
+@lru_cache(maxsize=64)
+def goes_forward(one: Offer) -> bool | None:
+    """Whether the model reads from left to right, as its family does; None where that is not known."""
+    try:
+        return forward(one.place())
+    except PretrainedError:
+        return None
 
 
 def offer(text: str) -> Offer:

@@ -15,6 +15,7 @@ from streamlit.testing.v1 import AppTest
 
 from attention_core.pretrained import Pretrained, PretrainedError, load, read
 from attention_core.pretrained.findings import findings
+from attention_core.pretrained.sinks import Received
 from attention_core.pretrained.vectors import likeness, places_of, word_vectors
 from playground.pretrained import policy
 from playground.pretrained.shelf import shelf
@@ -186,6 +187,37 @@ def test_two_models_side_by_side() -> None:
     shown = rows(app, "pretrained_ahead")
     assert [row[0] for row in shown] == ["bert", "gpt2"]
     assert shown[1][2] == "0.000" and float(shown[0][2]) > 0.1
+
+
+def test_beside_a_model_stands_first_one_that_reads_the_other_way() -> None:
+    assert open_page("bert").session_state["pretrained_beside"] == "gpt2"
+    app = open_page("llama")
+    assert app.selectbox(key="pretrained_beside").options == ["bert", "t5", "gpt2"]
+
+
+def test_a_model_of_ones_own_is_no_sign_that_there_is_none(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    import huggingface_hub.constants
+
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setenv("ATTENTION_MODELS", "")
+    monkeypatch.setenv("ATTENTION_ANY_MODEL", "1")
+    folder = str(saved("bert"))
+    shelf.get(policy.offer(folder), wait=60)
+    app = open_lesson("pretrained", {"pretrained_model": folder})
+    assert alerts(app) == [] and app.text_input(key="pretrained_beside").value == ""
+    app.text_input(key="pretrained_model").set_value("").run()
+    assert "no pretrained model on this machine yet" in alerts(app)[0]
+    monkeypatch.setenv("ATTENTION_MODELS", folder)
+    app.text_input(key="pretrained_model").set_value(" ").run()
+    healthy(app)
+    assert alerts(app) == [] and "for example: bert." in header(app, "pretrained_model_nothing")["sentence"]
+
+
+def test_a_number_stands_before_a_token_that_is_read_from_the_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    one = Received(16, "م", False, 0.2, 0.1, 0)
+    monkeypatch.setattr("playground.pretrained.measured.received", lambda reading, part: [one])
+    ((token, *_),) = rows(open_page("bert"), "pretrained_sinks")
+    assert token == "16 \u2068م\u2069"  # closed off: it turns nothing round that stands beside it
 
 
 def test_a_text_too_long_for_the_other_model_is_said_with_its_name() -> None:

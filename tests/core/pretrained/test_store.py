@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from attention_core.pretrained import ModelLimits, PretrainedError, cached, find, is_name, library, load, read
+from attention_core.pretrained import ModelLimits, PretrainedError, cached, find, forward, is_name, library, load, read
 from tests.conftest import ROOT
 from tests.core.pretrained.tiny import saved
 
@@ -210,6 +210,14 @@ def test_a_model_that_computes_attention_by_itself_is_refused(tmp_path: Path) ->
     t.AutoTokenizer.from_pretrained(saved("gpt2")).save_pretrained(tmp_path)
     with pytest.raises(PretrainedError, match="gptj do not use the attention interface"):
         read(load(tmp_path), "the cat")
+
+
+@pytest.mark.parametrize(
+    ("family", "forwards"),
+    [("bert", False), ("roberta", False), ("gpt2", True), ("llama", True), ("t5", False), ("marian", False)],
+)
+def test_which_way_a_family_reads_is_known_before_it_is_loaded(family: str, forwards: bool) -> None:
+    assert forward(saved(family)) is forwards
 
 
 def test_the_extra_is_found_here() -> None:
