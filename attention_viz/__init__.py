@@ -11,7 +11,7 @@ from __future__ import annotations
 from attention_viz.bars import bars_spec, row_bars
 from attention_viz.export import html_page, read_trace_json, trace_json, trace_npz
 from attention_viz.figure import heatmap
-from attention_viz.heatmap import heatmap_spec
+from attention_viz.heatmap import heatmap_spec, needed_height
 from attention_viz.lines import lines_spec
 from attention_viz.matrix import matrix_spec
 from attention_viz.panel import signed_scale
@@ -24,6 +24,7 @@ __all__ = [
     "html_page",
     "lines_spec",
     "matrix_spec",
+    "needed_height",
     "read_trace_json",
     "row_bars",
     "signed_scale",

@@ -79,6 +79,13 @@ def heatmap_spec(
     return spec
 
 
+def needed_height(
+    trace: AttentionTrace, field: str, *, head: int | None = None, box: tuple[float, float] = (900, 480)
+) -> int:
+    """How many pixels of the box's height the figure of `heatmap_spec` takes: fewer where it is wide."""
+    return arrange(panel(trace, field, head=head), box).height
+
+
 def draw(
     trace: AttentionTrace | None,
     shown: Panel,

@@ -12,7 +12,7 @@ import streamlit as st
 from attention_core.derivation import scales, score_kind, stage_formula
 from attention_core.experiment.hand_built import BUILT
 from attention_core.trace import AttentionTrace
-from attention_viz import heatmap_spec, signed_scale
+from attention_viz import heatmap_spec, needed_height, signed_scale
 from attention_viz.pool import strongest
 from playground import panel, state
 from playground.downloads import link
@@ -200,11 +200,13 @@ def field_panel(
     csv: bool | str = True,
     marks: bool = True,
     hint: str = "",
+    snug: bool = False,
 ) -> None:
     """Draw one field of `trace` in a panel that opens the arithmetic of the cell that is clicked.
 
     `csv` is the link of its numbers; True is that of the experiment on the screen. `hint` stands in place of the shape
-    on a phone, where what is said beside the picture on a wide screen is far below.
+    on a phone, where what is said beside the picture on a wide screen is far below. `snug`: no higher than the picture
+    needs, for one whose shape no slider changes.
     """
     note = shape(trace, field, one_head=head is not None)
     if panel.narrow():
@@ -213,6 +215,9 @@ def field_panel(
     shown = (
         None if head is not None and "head" not in trace.dims(field) and "kv_head" not in trace.dims(field) else head
     )
+
+    if snug:
+        height = min(height, needed_height(trace, field, head=shown, box=(width, height)))
 
     def opened(cell: panel.Cell) -> None:
         row, col = strongest(trace, field, cell.head, cell.row, cell.col, panel.pool_of(key))

@@ -7,7 +7,7 @@ from random import Random
 from attention_core.trained.batch import NOT_ASKED, Example
 from attention_core.trained.model import Shape
 from attention_core.trained.task import Drawn, Recipe, Task
-from attention_core.trained.vocabulary import Vocabulary, words_of
+from attention_core.trained.vocabulary import Vocabulary, typed_words, words_of
 
 __all__ = ["ADJECTIVES", "NOUNS", "coreference"]
 
@@ -82,7 +82,7 @@ def draw(numbers: Random) -> Drawn:
 
 def read(text: str) -> tuple[str, ...]:
     """The words of a sentence with one "it", at most 24, else ValueError."""
-    words = tuple(text.lower().replace(".", " ").replace(",", " ").split())
+    words = typed_words(text)
     WORDS.encode(words)
     if words.count("it") != 1 or len(words) > LENGTH:
         raise ValueError(

@@ -7,7 +7,7 @@ from random import Random
 from attention_core.trained.batch import NOT_ASKED, Example
 from attention_core.trained.model import Shape
 from attention_core.trained.task import Drawn, Recipe, Task
-from attention_core.trained.vocabulary import Vocabulary, words_of
+from attention_core.trained.vocabulary import Vocabulary, typed_words, words_of
 
 __all__ = ["LENGTH", "induction"]
 
@@ -56,7 +56,7 @@ def draw(numbers: Random) -> Drawn:
 
 def read(text: str) -> tuple[str, ...]:
     """The words of a text: 1 to 48, else ValueError."""
-    words = tuple(text.lower().split())
+    words = typed_words(text)
     WORDS.encode(words)
     if not 1 <= len(words) <= LENGTH:
         raise ValueError(f"{len(words)} words: allowed are 1 to {LENGTH}")

@@ -17,7 +17,7 @@ from typing import Any
 
 from torch import Tensor
 
-from attention_core.trained.plan import MOST_STEPS, Plan
+from attention_core.trained.plan import LIVE, MOST_STEPS, Plan
 from attention_core.trained.tasks import TASKS
 from attention_core.trained.training import Checkpoint, Training
 from attention_core.weights_io import load_metadata, load_weights, weights_to_bytes
@@ -100,6 +100,8 @@ def plan_in(content: bytes, name: str) -> Plan:
     facts = load_metadata(content, name)
     if facts.get("task") not in TASKS:
         raise ValueError(f"{name[:80]!r} does not say for which task it was trained: it is no file of this page")
+    if facts["task"] not in LIVE:
+        raise ValueError(f"{name[:80]!r} was trained for {TASKS[facts['task']].about}: this page does not train that")
     recipe = Plan.of(facts["task"])
     rate = facts.get("rate", repr(recipe.rate))
     try:

@@ -7,7 +7,7 @@ from random import Random
 from attention_core.trained.batch import Example
 from attention_core.trained.model import Shape
 from attention_core.trained.task import Drawn, Recipe, Task
-from attention_core.trained.vocabulary import Vocabulary, words_of
+from attention_core.trained.vocabulary import Vocabulary, typed_words, words_of
 
 __all__ = ["ENGLISH", "translation"]
 
@@ -220,7 +220,7 @@ def draw(numbers: Random) -> Drawn:
 
 def read(text: str) -> tuple[str, ...]:
     """The words of an English sentence, at most 16, else ValueError."""
-    words = tuple(text.lower().replace(".", " ").replace(",", " ").split())
+    words = typed_words(text)
     ENGLISH.encode(words)
     if not 1 <= len(words) <= LENGTH:
         raise ValueError(f"{len(words)} words: allowed are 1 to {LENGTH}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from functools import cached_property
 
-__all__ = ["BEGIN", "END", "MARKS", "PAD", "UnknownWords", "Vocabulary", "words_of"]
+__all__ = ["BEGIN", "END", "MARKS", "PAD", "UnknownWords", "Vocabulary", "typed_words", "words_of"]
 
 PAD, BEGIN, END = 0, 1, 2  # the numbers of the marks that every vocabulary begins with
 MARKS = ("[pad]", "[begin]", "[end]")
@@ -16,7 +16,7 @@ class UnknownWords(ValueError):
 
     def __init__(self, unknown: Sequence[str], known: Sequence[str]) -> None:
         self.unknown, self.known = tuple(unknown), tuple(known)
-        words = ", ".join(repr(word[:40]) for word in self.unknown[:8])
+        words = ", ".join([*(repr(word[:40]) for word in self.unknown[:8]), *["..."] * (len(self.unknown) > 8)])
         super().__init__(f"{words}: the model has never seen this; allowed are {', '.join(self.known)}")
 
 
@@ -61,3 +61,12 @@ def words_of(text: str) -> list[str]:
     ['sun', 'moon']
     """
     return text.split()
+
+
+def typed_words(text: str) -> tuple[str, ...]:
+    """The words of a sentence as somebody types it: in small letters, without full stops and commas.
+
+    >>> typed_words("Sun, moon.")
+    ('sun', 'moon')
+    """
+    return tuple(text.lower().replace(".", " ").replace(",", " ").split())

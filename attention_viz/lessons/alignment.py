@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 SIZE = 13  # of a token's label
 LEAST = 0.02  # weights below this get no line
 STEPS = 40  # shades and widths of lines: finer ones cannot be told apart, and each is one drawing to Plotly
-WIDEST = 7.0  # pixels, of a line of weight 1
+WIDEST = 7.0  # pixels, of a line of weight 1, where there is room for it
 SIDE = 18  # pixels left and right
 MOST_HOVERED = 5  # keys that are named when a query is pointed at
 
@@ -38,10 +38,10 @@ def alignment_spec(
 ) -> dict[str, Any]:
     """The weights of one head, or the mean over all (`head` None), as lines from source words to query words.
 
-    The words of the source stand above, those of the query below. The larger a weight, the wider and stronger its line;
-    weights below `least` have none. `query` picks one word: its lines keep the colour and have their weights written
-    above, the others turn to pale grey. A source word that no query may look at is pale too. `width` is what the figure
-    will have, to fit the labels.
+    The words of the source stand above, those of the query below. The larger a weight, the wider and stronger its line,
+    none wider than half the way from one word to the next; weights below `least` have none. `query` picks one word: its
+    lines keep the colour and have their weights written above, the others turn to pale grey. A source word that no
+    query may look at is pale too. `width` is what the figure will have, to fit the labels.
 
     `meta["lines"]` lists [query, key, weight] of every line, `meta["padding"]` the source words that may not be seen.
     Raises ValueError where the head, the query or the batch row does not exist.
@@ -95,7 +95,7 @@ def alignment_spec(
         "plot_bgcolor": "rgba(0,0,0,0)",
     }
     data = [
-        *_drawn(lines, below, above, query),
+        *_drawn(lines, below, above, query, min(WIDEST, 0.5 * room / max(keys, queries))),
         _points(above, 1.0, _source_words(trace, weights, seen, say)),
         _points(below, 0.0, _query_words(trace, weights, say)),
     ]
@@ -158,7 +158,11 @@ def _labels(
     numbers: bool = False,
 ) -> list[dict[str, Any]]:
     labels = []
-    for place in places(len(tokens), pixels, 1.2 * LINE if angle else 1.0, most=len(tokens)):
+    shown = places(len(tokens), pixels, 1.2 * LINE if angle else 1.0, most=len(tokens))
+    if chosen is not None and chosen not in shown:  # whose lines these are has to be said
+        step = len(tokens) if len(shown) < 2 else shown[1] - shown[0]
+        shown = list(range(chosen % step, len(tokens), step))
+    for place in shown:
         text = tick(tokens[place])
         # Labels hang away from the lines: turned ones above begin at their word, those below end at it.
         side = {0: "center", 45: "left", 90: "center"}[angle] if y else {0: "center", 45: "right", 90: "center"}[angle]
@@ -196,7 +200,9 @@ def _written(weights: NDArray[np.float32], at: list[float], least: float) -> lis
     ]
 
 
-def _drawn(lines: list[list[Any]], below: list[float], above: list[float], query: int | None) -> list[dict[str, Any]]:
+def _drawn(
+    lines: list[list[Any]], below: list[float], above: list[float], query: int | None, widest: float
+) -> list[dict[str, Any]]:
     """Lines of one strength are one trace with gaps; weak ones first, the chosen query's last, over all others."""
     groups: dict[tuple[bool, int], list[list[Any]]] = {}
     for line in lines:
@@ -218,7 +224,7 @@ def _drawn(lines: list[list[Any]], below: list[float], above: list[float], query
                 "x": x,
                 "y": y,
                 "opacity": 0.12 + 0.88 * strength if mine else 0.1 + 0.25 * strength,
-                "line": {"color": ACCENT if mine else MUTED, "width": 0.6 + (WIDEST - 0.6) * strength},
+                "line": {"color": ACCENT if mine else MUTED, "width": 0.6 + (widest - 0.6) * strength},
                 "hoverinfo": "skip",
             }
         )

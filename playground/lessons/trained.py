@@ -21,6 +21,7 @@ from playground.lessons.trained_models import Setting
 from playground.prose import prose
 
 LINES = 300
+CROWDED = 12  # pixels between two words, below which the lines of all of them cannot be told apart
 
 
 def say_answer(model: str, text: str, change: Change) -> Answer:
@@ -34,7 +35,9 @@ def say_answer(model: str, text: str, change: Change) -> Answer:
         head: tuple[str, ...] = (_("place"), _("answer"), _("probability"), _("next"), _("probability"))
         if len(found.places) == 1:
             head = (_("answer"), _("probability"))
-        panel.table("trained_probabilities", models.rows(model, found), head=head, more=_("Show all"))
+        with st.container():  # a table more or less moves nothing that follows to another place
+            if found.places:
+                panel.table("trained_probabilities", models.rows(model, found), head=head, more=_("Show all"))
     with right:  # after the answer, which need not wait for it
         tried = models.measurable(model, change)
         now, then = models.measured(model, tried), models.measured(model, Change())
@@ -57,13 +60,18 @@ def asked_row(found: Answer, trace: AttentionTrace) -> int:
 
 
 def lines(trace: AttentionTrace, found: Answer, head: int) -> None:
-    """The weights as lines between words; one word's lines where a cell of it is open, or it is the only one asked."""
+    """The weights as lines between words.
+
+    One word's lines where a cell of it is open, where it is the only one asked, and where all lines would be one block.
+    """
     cell = state.view().cell
     row = cell.row if cell is not None and cell.field in stages.SCORES else None
     if row is None and len(found.places) == 1:
         row = found.places[0]
-    row = row if row is not None and row < len(trace.tokens) else None
     width = 350 if panel.narrow() else 860
+    if row is None and width / max(trace.shape("weights")[2:]) < CROWDED:
+        row = asked_row(found, trace)
+    row = row if row is not None and row < len(trace.tokens) else None
     spec = alignment_spec(trace, head, query=row, width=width, height=LINES, say=_)
     panel.plot("trained_lines", spec, height=LINES)
 
@@ -107,8 +115,9 @@ def overview(setting: Setting, found: Answer) -> None:
             trace,
             "weights",
             key=f"trained_{layer}_map",
-            width=860,
+            width=520,
             height=250,
+            snug=True,
             title=models.layer_title(layer),
             csv=trained_downloads.link(f"{field}.csv", replace(setting, layer=layer)),
             marks=False,
@@ -139,6 +148,7 @@ def walk(setting: Setting, trace: AttentionTrace, head: int, *, files: bool = Tr
                 key=f"trained_stage_{field}",
                 width=520,
                 height=stage.height,
+                snug=True,
                 head=head,
                 scale=scale,
                 csv=trained_downloads.link(f"{field}.csv", setting) if files else False,

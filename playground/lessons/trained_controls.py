@@ -13,7 +13,10 @@ from playground.i18n import _
 from playground.lesson_parts import choice, number
 from playground.lessons import trained_models as models
 from playground.lessons import trained_patch
-from playground.lessons.trained_link import LONGEST, TEMPERATURES, change_of, removed_of, temperature_of
+from playground.lessons.trained_link import LONGEST, TEMPERATURES, change_of, removed_for, temperature_of
+
+NAMED = 8  # unknown words that are named; of more, the others are three dots
+_EXAMPLES = "trained_examples"
 
 
 def choose_model() -> str:
@@ -52,41 +55,49 @@ def choose_text(model: str) -> str:
     left, right = st.columns([3, 1], vertical_alignment="bottom")
     with left:
         typed = told.text_input(_("Your text"), key="trained_text", max_chars=LONGEST)
-    with right, st.popover(_("Examples"), width="stretch"):
+    with right, st.popover(_("Examples"), width="stretch", key=_EXAMPLES, on_change="rerun"):
         for place, example in enumerate(task(model).inputs):
             st.button(example, key=f"trained_example_{place}", on_click=_take, args=(example,), type="tertiary")
     wrong = st.container()  # a message more or less moves nothing that follows to another place
     try:
         models.answered(model, typed, Change())
     except ValueError as problem:
-        kept: str = st.session_state.get("trained_kept", {}).get(model, first)
+        kept: str | None = st.session_state.get("trained_kept", {}).get(model)
+        still = _("The picture still shows the last valid input.")
+        if kept is None:  # the link itself has brought what cannot be taken
+            still = _("The page shows an example instead.")
         with wrong:
-            panel.statement("trained_wrong", *_refusal(model, problem), alert=True)
-        return kept
+            panel.statement("trained_wrong", *_refusal(model, typed, problem, still), alert=True)
+        return first if kept is None else kept
     st.session_state["trained_kept"] = {model: typed}
     return typed
 
 
 def _take(example: str) -> None:
     st.session_state["trained_text"] = example
+    st.session_state[_EXAMPLES] = False
 
 
-def _refusal(model: str, problem: ValueError) -> tuple[str, str]:
-    """What is wrong with the text, and what the model knows."""
+def _refusal(model: str, typed: str, problem: ValueError, still: str) -> tuple[str, str]:
+    """What is wrong with the text, and what the page shows; where words are lacking, those that the model knows."""
     known, words = task(model).words.words, str(problem)
     if isinstance(problem, UnknownWords):
-        unknown = ", ".join(f"“{visible(word[:40])}”" for word in problem.unknown[:8])
-        words = _("The model has never seen {words}.").format(words=unknown)
-    return words, _("It knows these {count}: {known}. The picture still shows the last valid input.").format(
+        unknown = [f"“{visible(word[:40])}”" for word in problem.unknown[:NAMED]]
+        more = ["…"] if len(problem.unknown) > NAMED else []
+        words = _("The model has never seen {words}.").format(words=", ".join([*unknown, *more]))
+    elif typed.strip():
+        return words, still
+    knows = _("It knows these {count}: {known}.").format(
         count=len(known), known=", ".join(visible(word) for word in known)
     )
+    return words, " ".join((knows, still))
 
 
 def choose_change(model: str, text: str) -> Change:
     """What is done to the model, in the sidebar."""
     everything = models.heads(model)
     names = {f"{layer}.{head}": (layer, head) for layer, head in everything}
-    state.page_setting("trained_removed", "", removed_of)
+    state.page_setting("trained_removed", "", removed_for(model))
     gone = [names[one] for one in st.session_state["trained_removed"].split() if one in names]
     st.session_state["trained_working"] = [one for one in everything if one not in gone]
     state.page_setting("trained_temperature", 1.0, temperature_of)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from attention_core.masks import Mask
 from attention_core.trained import Change, load_shipped, task
@@ -20,6 +20,35 @@ def removed_of(text: str) -> str:
     if not all(part.replace(".", "").isalnum() and part.count(".") == 1 for part in text.split()):
         raise ValueError(f"{text[:40]!r}: allowed are layer.head, with spaces between")
     return " ".join(text.split()[:32])
+
+
+def removed_for(model: str) -> Callable[[str], str]:
+    """A parser of `removed_of` that allows the heads of a model alone."""
+
+    def parse(text: str) -> str:
+        found = removed_of(text)
+        _check_heads(model, found.split())
+        return found
+
+    return parse
+
+
+def patches_for(model: str) -> Callable[[str], str]:
+    """A parser of `patches_of` that allows the heads of a model alone."""
+
+    def parse(text: str) -> str:
+        found = patches_of(text)
+        _check_heads(model, [f"{patch.layer}.{patch.head}" for patch in parse_patches(found)])
+        return found
+
+    return parse
+
+
+def _check_heads(model: str, asked: Sequence[str]) -> None:
+    known = [f"{layer}.{head}" for layer, head in models.heads(model)]
+    unknown = [head for head in asked if head not in known]
+    if unknown:
+        raise ValueError(f"{' '.join(unknown)[:40]!r}: the heads of this model are {', '.join(known)}")
 
 
 def temperature_of(text: str) -> float:
@@ -86,10 +115,10 @@ def from_query(query: Mapping[str, str]) -> Setting:
     try:
         change = change_of(
             model,
-            removed_of(query.get("trained_removed", "")),
+            removed_for(model)(query.get("trained_removed", "")),
             chosen,
             temperature_of(query.get("trained_temperature", "1.0")),
-            patches_of(query.get("trained_patches", "")),
+            patches_for(model)(query.get("trained_patches", "")),
         )
     except ValueError as problem:
         raise ValueError(f"trained_removed, trained_temperature or trained_patches: {problem}") from problem

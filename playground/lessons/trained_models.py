@@ -199,7 +199,19 @@ def said(model: str, found: Answer) -> str:
 
 def share(found: Answer, place: int) -> str:
     """The probability of the answer at a place, as it is written."""
-    return f"{float(found.probabilities[place].max()):.3f}"
+    return chance(float(found.probabilities[place].max()))
+
+
+def chance(probability: float) -> str:
+    """A probability with three decimals that is never rounded to 0 or to 1.
+
+    >>> chance(0.12345), chance(0.99996), chance(1e-9), chance(1.0)
+    ('0.123', '> 0.999', '< 0.001', '1.000')
+    """
+    text = f"{probability:.3f}"
+    if text == "1.000" and probability < 1.0:
+        return "> 0.999"
+    return "< 0.001" if text == "0.000" and probability > 0.0 else text
 
 
 def rows(model: str, found: Answer) -> list[tuple[str, ...]]:
@@ -210,14 +222,14 @@ def rows(model: str, found: Answer) -> list[tuple[str, ...]]:
     names = task(model).answers.all
     if len(found.places) == 1:
         best = found.probabilities[0].topk(5)
-        return [(names[i], f"{p:.3f}") for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
+        return [(names[i], chance(p)) for p, i in zip(best.values.tolist(), best.indices.tolist(), strict=True)]
     table: list[tuple[str, ...]] = []
     for place, chances in zip(found.places, found.probabilities, strict=True):
         best = chances.topk(2)
         first, second = best.indices.tolist()
-        chance, next_chance = best.values.tolist()
+        likely, next_likely = best.values.tolist()
         read = str(place) if task(model).writes else f"{place} {found.tokens[place]}"
-        table.append((read, names[first], f"{chance:.3f}", names[second], f"{next_chance:.3f}"))
+        table.append((read, names[first], chance(likely), names[second], chance(next_likely)))
     return table
 
 

@@ -12,15 +12,16 @@ from attention_core.trace import AttentionTrace
 from attention_core.trained import Answer, Change, Patch
 from attention_core.trained.patch_edit import painted, repaint
 from attention_core.trained.patch_text import format_patches, parse_patches
-from attention_viz import heatmap_spec
+from attention_viz import heatmap_spec, needed_height
 from playground import frame, panel, stages, state
 from playground.i18n import _
 from playground.lessons import trained_models as models
-from playground.lessons.trained_link import patches_of
+from playground.lessons.trained_link import patches_for, patches_of
 from playground.lessons.trained_models import Setting
 from playground.page_settings import renamed
 
 MAP = "trained_weights"  # the key of the map that is painted on
+HEIGHT = 460  # pixels of it, at most
 NAME = "trained_patches"
 STEPS = 100  # that can be undone
 _PAST, _FUTURE, _SEEN, _TARGET, _FOR = (f"patch_{name}" for name in ("past", "future", "seen", "target", "for"))
@@ -37,18 +38,22 @@ class Target:
 
 
 def patches(model: str, text: str) -> tuple[Patch, ...]:
-    """What was set by hand, for heads that the model has. Rows by hand belong to their sentence and go with it."""
-    if NAME in st.session_state and st.session_state.get(_FOR) != (model, text):
+    """What was set by hand, for heads that the model has.
+
+    Rows by hand belong to their sentence and go with it, unless a map fits every text of the model.
+    """
+    belongs = (model, "" if models.one_length(model) else text)
+    if NAME in st.session_state and st.session_state.get(_FOR) != belongs:
         rules = format_patches([replace(patch, rows=()) for patch in _now()])
         if rules != st.session_state[NAME]:
             st.caption(_("The weights that were painted belonged to the other text and were taken back."))
         take_back()
         st.session_state[NAME] = rules
-    st.session_state[_FOR] = (model, text)
+    st.session_state[_FOR] = belongs
     older = renamed("trained_forced")
     if NAME not in st.session_state and NAME not in st.query_params and older is not None:
         st.session_state[NAME] = _older(older)
-    found = parse_patches(str(state.page_setting(NAME, "", patches_of)))
+    found = parse_patches(str(state.page_setting(NAME, "", patches_for(model))))
     return tuple(patch for patch in found if (patch.layer, patch.head) in models.heads(model))
 
 
@@ -165,7 +170,7 @@ def hero(setting: Setting, trace: AttentionTrace, head: int, csv: str) -> None:
     st.session_state[_TARGET] = Target(setting.layer, head, weights, allowed)
     st.session_state[_SEEN] = panel.painted_grid(MAP)[0]  # the page runs after its callbacks
     place = state.view().cell
-    size = 350 if panel.narrow() else 520
+    box = (350 if panel.narrow() else 520, HEIGHT)
     title = frame.hero_title(head)
     more: dict[str, Any] = {"on_cell": state.open_cell}
     if by_hand:
@@ -176,13 +181,13 @@ def hero(setting: Setting, trace: AttentionTrace, head: int, csv: str) -> None:
         }
     panel.heatmap(
         MAP,
-        lambda: heatmap_spec(trace, "weights", head=head, box=(size, 460), titled=False, say=_),
+        lambda: heatmap_spec(trace, "weights", head=head, box=box, titled=False, say=_),
         cells=prod(trace.shape("weights")[2:]),
         title=title if patch.empty else _("{title}, set by hand").format(title=title),
         note=_("drag to paint; click a word for its row or column")
         if by_hand
         else stages.shape(trace, "weights"),
-        height=460,
+        height=needed_height(trace, "weights", head=head, box=box),
         csv=csv,
         group="scores",
         cell=place if place is not None and place.field in stages.SCORES and not by_hand else None,

@@ -10,7 +10,7 @@ from attention_core.experiment import Experiment
 from attention_core.pretrained import Reading
 from attention_core.pretrained.overview import small_maps
 from attention_core.trace import AttentionTrace
-from attention_viz import heatmap_spec
+from attention_viz import heatmap_spec, needed_height
 from attention_viz.export import trace_json, trace_npz
 from attention_viz.lessons.small_maps import small_maps_spec
 from playground import inspector, panel, stages, state
@@ -62,14 +62,14 @@ def _overview(reading: Reading, part: str) -> None:
 def hero(trace: AttentionTrace, layer: str, head: int) -> None:
     """The weights of one head, large; a click opens the arithmetic."""
     place = state.view().cell
-    size = 350 if panel.narrow() else 520
+    box = (350 if panel.narrow() else 520, HEIGHT)
     panel.heatmap(
         "pretrained_weights",
-        lambda: heatmap_spec(trace, "weights", head=head, box=(size, HEIGHT), titled=False, say=_),
+        lambda: heatmap_spec(trace, "weights", head=head, box=box, titled=False, say=_),
         cells=prod(trace.shape("weights")[2:]),
         title=_("{layer} · head {head}").format(layer=choose.layer_title(layer).split(":")[0], head=head + 1),
         note=stages.shape(trace, "weights"),
-        height=HEIGHT,
+        height=needed_height(trace, "weights", head=head, box=box),
         group="scores",
         cell=place if place is not None and place.field in stages.SCORES else None,
         twins=trace.source_tokens == trace.tokens,

@@ -40,8 +40,8 @@ def accuracy(app: AppTest) -> tuple[float, float]:
 def test_it_begins_with_an_answer_and_the_weights_that_gave_it(app: AppTest) -> None:
     found = answer(task("coreference"), load_shipped("coreference"), TIRED)
     assert "“animal”" in header(app, "trained_answer")["sentence"]
-    chance = float(found.probabilities[0].max())
-    assert header(app, "trained_probabilities")["rows"][0] == ["animal", f"{chance:.3f}"]
+    assert 0.9995 < float(found.probabilities[0].max()) < 1
+    assert header(app, "trained_probabilities")["rows"][0] == ["animal", "> 0.999"]
     same(panel(app, "trained_weights").blocks, expected(found.traces["self2"], "weights"))
     for layer in ("self1", "self2"):
         same(panel(app, f"trained_{layer}_map").blocks, expected(found.traces[layer], "weights"))
@@ -126,11 +126,80 @@ def test_an_unknown_word_is_said_with_what_is_known_and_the_picture_stays() -> N
     app.text_input(key="trained_text").set_value("the <b>dragon</b> slept because it was tired").run()
     healthy(app)
     (words,) = alerts(app)
-    assert "“<b>dragon</b>”" in words and "“slept”" in words
+    assert "“<b>dragon</b>”" in words and "“slept”" in words and "…" not in words
     detail = header(app, "trained_wrong")["detail"]
     known = len(task("coreference").words.words)
     assert f"these {known}:" in detail and "animal" in detail and "tired" in detail
+    assert detail.endswith("The picture still shows the last valid input.")
     same(panel(app, "trained_weights").blocks, before)
+
+
+def test_of_many_unknown_words_the_first_are_named() -> None:
+    app = open_page(trained_model="reversal", trained_text="1234567890")
+    assert alerts(app) == [f"The model has never seen {', '.join(f'“{n}”' for n in range(1, 9))}, …."]
+    detail = header(app, "trained_wrong")["detail"]  # there was no input before it
+    assert detail.endswith("The page shows an example instead.")
+
+
+def test_a_wrong_length_is_no_question_of_words() -> None:
+    app = open_page(trained_model="induction", trained_text="moon " * 60)
+    assert alerts(app) == ["60 words: allowed are 1 to 48"]
+    assert "It knows" not in header(app, "trained_wrong")["detail"]
+    app.text_input(key="trained_text").set_value("moon, cat. moon,").run()
+    healthy(app)
+    assert alerts(app) == [] and "After “moon” it expects “cat”" in header(app, "trained_answer")["sentence"]
+
+
+@pytest.mark.parametrize(
+    ("query", "named"),
+    [
+        ({"trained_removed": "self1.7"}, "trained_removed='self1.7': the heads of this model are self1.0"),
+        ({"trained_removed": "self1.0 zzz.9"}, "trained_removed='zzz.9': the heads"),
+        ({"trained_patches": "self1-5-same"}, "trained_patches='self1.5': the heads"),
+    ],
+)
+def test_heads_that_there_are_not_are_named(query: dict[str, str], named: str) -> None:
+    app = open_page(trained_model="reversal", **query)
+    (words,) = alerts(app)
+    assert words.startswith(named) and words.endswith("what is usual is taken instead")
+    assert not set(query) & set(app.query_params) and accuracy(app) == (1.0, 1.0)
+
+
+def test_a_probability_is_never_rounded_to_0_or_1() -> None:
+    one = task("reversal")
+    found = answer(one, load_shipped("reversal"), one.inputs[0])
+    shown = header(open_page(trained_model="reversal"), "trained_probabilities")["rows"]
+    assert len(shown) == len(found.places)
+    for (_, _, likely, _, next_likely), chances in zip(shown, found.probabilities, strict=True):
+        for text, chance in zip((likely, next_likely), chances.topk(2).values.tolist(), strict=True):
+            wanted = f"{chance:.3f}"
+            assert text == {"1.000": "> 0.999", "0.000": "< 0.001"}.get(wanted, wanted) and 0 < chance < 1
+
+
+def test_an_example_is_taken_and_the_list_closes() -> None:
+    app = open_page(trained_model="reversal")
+    app.session_state["trained_examples"] = True
+    app.button(key="trained_example_1").click().run()
+    healthy(app)
+    assert app.session_state["trained_text"] == "helloworld" and app.session_state["trained_examples"] is False
+
+
+def test_pictures_are_no_higher_than_they_need() -> None:
+    long = "Wednesday, 22 September 1999"
+    app = open_page(trained_model="dates", trained_layer="cross1", trained_text=long)
+    for key in ("trained_weights", "trained_encoder1_map", "trained_stage_weights", "trained_stage_q"):
+        message = panel(app, key)
+        assert message.header["height"] == message.meta["height"], key
+    assert panel(app, "trained_weights").header["height"] < 320  # 11 rows of 28 columns
+
+
+def test_on_a_phone_many_words_do_not_make_one_block() -> None:
+    app = open_page(trained_model="induction", trained_text=" ".join(["moon cat key boat"] * 10))
+    assert panel(app, "trained_lines").meta["query"] is None
+    app.session_state["narrow"] = True
+    app.run()
+    healthy(app)
+    assert panel(app, "trained_lines").meta["query"] is not None
 
 
 def test_a_head_is_taken_out() -> None:
@@ -201,6 +270,7 @@ def test_what_a_model_writes_is_what_is_shown() -> None:
 def test_induction_says_where_nothing_follows() -> None:
     app = open_page(trained_model="induction", trained_text="moon cat key")
     assert "has not stood there before" in header(app, "trained_answer")["sentence"]
+    assert "trained_probabilities" not in panels(app)  # a head without a row says nothing
 
 
 @pytest.mark.parametrize(

@@ -135,6 +135,8 @@ def test_the_server_hands_it_over_as_a_file() -> None:
         ("weights.csv", {"trained_model": "dates", "trained_mask_cross1": "full"}, "trained_mask_cross1='full'"),
         ("weights.csv", {"trained_model": "dates", "trained_temperature": "nan"}, "trained_temperature"),
         ("weights.csv", {"trained_model": "dates", "trained_patches": "cross1-0-last"}, "previous, same, first"),
+        ("weights.csv", {"trained_model": "dates", "trained_patches": "self1-0-same"}, "the heads of this model are"),
+        ("weights.csv", {"trained_model": "dates", "trained_removed": "cross1.1"}, "'cross1.1': the heads of this"),
         ("secret.csv", {"trained_model": "dates"}, "there is no file 'secret.csv'"),
         ("../reversal.safetensors", {"trained_model": "dates"}, "allowed are attention.html"),
         ("experiment.json", {"trained_model": "dates"}, "there is no file"),

@@ -125,7 +125,14 @@ def test_an_unknown_word_is_named_with_what_is_known() -> None:
     with pytest.raises(UnknownWords, match=r"'dragon'.*allowed are .*animal") as found:
         task("coreference").read("the dragon flew near the dragon because it was tired")
     assert found.value.unknown == ("dragon", "flew")
-    assert "street" in found.value.known
+    assert "street" in found.value.known and "..." not in str(found.value)
+    with pytest.raises(UnknownWords, match=r"'8', \.\.\.: the model"):
+        task("reversal").read("1234567890")
+
+
+def test_full_stops_and_commas_are_no_words() -> None:
+    for name, text in (("induction", "Moon, cat. moon,"), ("translation", "The girl, sat."), ("coreference", "It.")):
+        assert task(name).read(text) == tuple(text.lower().replace(",", "").replace(".", "").split())
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,25 @@ def test_a_weight_of_one_is_the_widest_line_and_a_small_one_is_thin() -> None:
     assert max(widths) < line["line"]["width"]
 
 
+def test_among_many_words_lines_are_thin() -> None:
+    words = " ".join(f"t{n}" for n in range(48))
+    for width in (350, 860):
+        spec = alignment_spec(trace(words, words), 0, width=width, least=0.0)
+        room = width - spec["layout"]["margin"]["l"] - spec["layout"]["margin"]["r"]
+        alone = alignment_spec(trace(words, "alone"), 0, width=width)
+        for one in (spec, alone):
+            widths = [data["line"]["width"] for data in one["data"] if data["mode"] == "lines"]
+            assert max(widths) <= 0.5 * room / 48 + 0.6
+
+
+def test_the_word_whose_lines_are_shown_is_always_named() -> None:
+    words = " ".join(f"t{n}" for n in range(48))
+    for query in range(48):
+        labels = alignment_spec(trace(words, words), 0, width=350, query=query)["layout"]["annotations"]
+        below = [label for label in labels if label["y"] == 0.0]
+        assert f"<b>t{query}</b>" in [label["text"] for label in below] and 12 <= len(below) <= 24
+
+
 def test_words_stand_in_their_order_the_source_above() -> None:
     labels = alignment_spec(trace(), 0)["layout"]["annotations"]
     above = [(label["x"], label["text"]) for label in labels if label["y"] == 1.0]
