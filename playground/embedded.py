@@ -21,7 +21,7 @@ HEIGHTS = dict.fromkeys(stages.SCORES, 340)
 STYLE = """
 <style>
 [data-testid="stMainBlockContainer"] { padding: 0.6rem 0.8rem 0.4rem; }
-[data-testid="stSidebar"], [data-testid="stExpandSidebarButton"] { display: none; }
+[data-testid="stSidebar"], [data-testid="stExpandSidebarButton"], .st-key-way { display: none; }
 </style>
 """
 

@@ -16,12 +16,13 @@ from playground.i18n import _
 ALERTS = 3  # that are said large; of more, the others stand small under them
 
 # The arithmetic stays in sight while the visitor walks down the stages: beside them; on a phone, once a cell is open,
-# as a sheet at the bottom. What of the stages is out of sight is neither laid out nor painted, which is half of what
-# a change costs the browser.
+# as a sheet at the bottom. There the way to the other pages and to the controls is a sign in a corner: it has a name.
+# What of the stages is out of sight is neither laid out nor painted, which is half of what a change costs the browser.
 _STYLE = """
 <style>
 [data-testid="stSidebarHeader"] { height: 2.4rem; margin-bottom: 0; }
 [data-testid="stSidebarUserContent"] { padding-top: 0; }
+[data-testid="stLayoutWrapper"]:has(> .st-key-way) { position: absolute; }
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.7rem; }
 .st-key-stages > * { content-visibility: auto; contain-intrinsic-size: auto none auto 100px; }
 .st-key-stages [data-testid="stExpander"] details { border: 0; }
@@ -39,14 +40,20 @@ _STYLE = """
     position: sticky; bottom: 0; max-height: 44vh; overflow-y: auto; z-index: 30; padding: 0.5rem 0.2rem 0;
     background: var(--st-background-color, Canvas); border-top: 1px solid rgb(128 128 128 / 40%);
   }
+  [data-testid="stExpandSidebarButton"] { width: 11rem; justify-content: start; }
+  .st-key-way { position: fixed; top: 0.95rem; left: 2.9rem; width: auto; z-index: 999990; pointer-events: none; }
+  body:not(:has([data-testid="stExpandSidebarButton"])) .st-key-way { display: none; }
 }
+@media (min-width: 641px) { .st-key-way { display: none; } }
 </style>
 """
 
 
 def style() -> None:
-    """The few rules that Streamlit has no setting for."""
+    """The few rules that Streamlit has no setting for, and the name that they put beside the phone's sign."""
     st.html(_STYLE)
+    with st.container(key="way"):
+        st.text(_("Pages and settings"))
 
 
 def header(experiment: Experiment, trace: AttentionTrace, problem: str | None) -> None:

@@ -54,6 +54,10 @@ def test_on_a_phone(visit: Visit, query: dict[str, str] | None) -> None:
     assert box is not None
     assert box["width"] > 150 and box["x"] >= 0 and box["x"] + box["width"] <= 390
     assert box["y"] < 844, "the weights begin below the first screen"
+    sign, name = page.get_by_test_id("stExpandSidebarButton"), page.locator(".st-key-way")
+    box, words = sign.bounding_box(), name.bounding_box()  # the way to the controls says so, and its name is part of it
+    assert name.inner_text() == "Pages and settings" and box is not None and words is not None
+    assert box["x"] < words["x"] and words["x"] + words["width"] < box["x"] + box["width"]
     found = drawn(page, "hero")
     rows, cols = found.z.shape
     assert [found.layout[axis]["range"] for axis in ("xaxis", "yaxis")] == [[-0.5, cols - 0.5], [rows - 0.5, -0.5]]
