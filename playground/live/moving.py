@@ -11,6 +11,7 @@ from playground.live import visits
 from playground.live.run import Run
 from playground.live.runner import runner
 from playground.live.view import MOVED, draw_moment, draw_numbers
+from playground.panel import Cell
 
 # Seconds between two looks at a run. A look costs about as much as a few steps of training, so the tasks that are
 # learned within a second are looked at more often than those that take half a minute.
@@ -76,12 +77,12 @@ def draw(run: Run) -> bool:
     elif _REPLAY in st.session_state:
         every = REPLAY
     with st.container(key="live_moving", gap="small"):
-        st.fragment(_show, run_every=every)(run, every is not None)
+        st.fragment(_show, run_every=every)(run, every is not None, state.view().cell)
     return every is None
 
 
-def _show(run: Run, moving: bool) -> None:
-    """One look. It is also the sign that somebody is there."""
+def _show(run: Run, moving: bool, cell: Cell | None) -> None:
+    """One look. It is also the sign that somebody is there. `cell` was open when the page was drawn."""
     runner().hear(run)
     status, numbers = st.columns([1, 1.1], vertical_alignment="center")
     if runner().busy(run):
@@ -98,7 +99,7 @@ def _show(run: Run, moving: bool) -> None:
     elif moving:  # it has come to rest since the page was drawn: now there is a scrubber, and stages
         st.rerun()
     else:
-        if st.session_state.pop(MOVED, False):
+        if st.session_state.pop(MOVED, False) or state.view().cell != cell:
             st.rerun()  # a click in this fragment: the stages below it belong to it too
         step = choose_step(run)
         with status:

@@ -7,12 +7,13 @@ from math import ceil, prod
 
 import streamlit as st
 
+from attention_core.experiment import Experiment
 from attention_core.trace import AttentionTrace
 from attention_core.trained.sample import Seen
 from attention_core.trained.watch import Moment
 from attention_viz import heatmap_spec
 from attention_viz.curves import curves_spec
-from playground import panel, stages, state
+from playground import inspector, panel, stages, state
 from playground.i18n import _
 from playground.lesson_parts import decimal
 from playground.live.run import Run
@@ -21,27 +22,43 @@ from playground.panel import Cell
 MAP = 300  # pixels of a map's height
 CURVES = 210
 MOVED = "training_moved"  # set where something was clicked that what stands below the maps has to follow
+_OPENED = "training_opened"  # the cell that was opened in a map
 
 
 def draw_moment(run: Run, step: int, *, moving: bool) -> None:
-    """Everything that changes while a model learns, in panels that keep their place and size."""
+    """Everything that changes while a model learns, in panels that keep their place and size.
+
+    Where a cell of a map is open its arithmetic stands beside it, or on a phone as a sheet over it: so the curves stand
+    under the map meanwhile.
+    """
     moment, seen = run.seen(step)
     _answer(run, seen)
     layers = list(seen.traces.items())
-    if len(layers) == 1:
-        left, right = st.columns([1, 1.15], gap="medium")
-        with left:
-            _maps(layers, box=(400, MAP + 60), moving=moving)
-        with right:
-            _scores(run, moment, CURVES)
-            _loss(run, moment, MAP + 60 - CURVES + 30)
-        return
-    _maps(layers, box=(820 // len(layers), MAP - 20), moving=moving)
-    left, right = st.columns(2, gap="medium")
+    alone = len(layers) == 1
+    box = (400, MAP + 86) if alone else (820 // len(layers), MAP + 6)
+    above = not alone and not panel.narrow()  # several maps fill the whole width
+    if above:
+        _maps(layers, box=box, moving=moving)
+    left, right = st.columns([1, 1.15] if alone else 2, gap="medium")
     with left:
+        if not above:
+            _maps(layers, box=box, moving=moving)
+    open_layer = None if moving else opened(seen)
+    first, second = (left, left) if open_layer else (right, right) if alone else (left, right)
+    with first:
         _scores(run, moment, CURVES)
-    with right:
-        _loss(run, moment, CURVES)
+    with second:
+        _loss(run, moment, MAP + 60 - CURVES + 30 if alone else CURVES)
+    if open_layer:
+        with right:
+            inspector.draw(Experiment("attention"), seen.traces[open_layer])
+
+
+def opened(seen: Seen) -> str:
+    """The layer of which a cell was opened in these maps; empty where there is none, or it is one of the stages."""
+    cell, layer = state.view().cell, str(st.session_state.get("live_layer"))
+    mine = cell is not None and cell is st.session_state.get(_OPENED)
+    return layer if mine and layer in seen.traces else ""
 
 
 def _answer(run: Run, seen: Seen) -> None:
@@ -83,7 +100,7 @@ def _maps(layers: list[tuple[str, AttentionTrace]], *, box: tuple[int, int], mov
     """The weights of every head, a panel a layer. While they move nothing can be opened: it would be gone at once."""
     width, height = (350, box[1]) if panel.narrow() else box
     specs = {
-        layer: heatmap_spec(trace, "weights", box=(width, height), titled=False, legend=False, say=_)
+        layer: heatmap_spec(trace, "weights", box=(width, height), titled=False, say=_)
         for layer, trace in layers
     }
     tallest = ceil(max(spec["meta"]["height"] for spec in specs.values()))
@@ -108,7 +125,7 @@ def _maps(layers: list[tuple[str, AttentionTrace]], *, box: tuple[int, int], mov
 def _open(layer: str, cell: Cell) -> None:
     """The arithmetic of a cell that was clicked: that of its layer and head."""
     st.session_state["live_layer"], st.session_state["live_head"] = layer, cell.head + 1
-    st.session_state[MOVED] = True
+    st.session_state[MOVED], st.session_state[_OPENED] = True, cell
     state.open_cell(cell)
 
 

@@ -13,6 +13,7 @@ from playground.lessons import trained
 from playground.lessons import trained_models as models
 from playground.lessons.trained_models import Setting
 from playground.live.run import Run
+from playground.live.view import opened
 
 
 def still() -> str:
@@ -49,4 +50,5 @@ def stages(run: Run, step: int) -> None:
     with left:
         trained.walk(Setting(run.plan.name, "", Change(), layer), trace, head - 1, files=False)
     with right:
-        inspector.draw(Experiment("attention"), trace)
+        if not opened(seen):
+            inspector.draw(Experiment("attention"), trace, head - 1)

@@ -80,6 +80,7 @@ def test_it_begins_with_random_weights_and_says_so() -> None:
     _, moment, seen = elsewhere(PLAN, 0)
     assert numbers(app) == ["0", "–", f"{moment.accuracy:.2f}", f"{moment.alignment:.2f}"]
     same(panel(app, "live_map_self1").blocks, expected(seen.traces["self1"], "weights"))
+    assert panel(app, "live_map_self1").header["figure"]["data"][0]["showscale"]  # what the colours mean
     (label,) = [one.value for one in app.main.caption if "made-up samples" in one.value]
     learning = sum(weight.numel() for weight in PLAN.training().model.parameters())
     assert "seed 3" in label and f"{learning:,} numbers" in label and "128 samples that are held out" in label
@@ -281,6 +282,41 @@ def test_a_run_that_fails_says_why() -> None:
     app.run()
     assert not runner().busy(run_of(app))
     assert alerts(app) == ["The run has stopped: the loss is <b>nan</b>"]
+
+
+# ---- the arithmetic
+
+
+def test_a_cell_of_a_map_opens_beside_the_maps_and_one_of_the_stages_beside_these() -> None:
+    app = open_page(**SMALL, live_step="4")
+
+    def order() -> list[str]:
+        return [key for key in elements(app) if key in ("sentence", "live_map_self1", "trained_stage_q")]
+
+    assert order() == ["live_map_self1", "trained_stage_q", "sentence"]  # one to begin with, beside the stages
+    tell(app, "live_map_self1", cell=["weights", 0, 2, 7])
+    assert order() == ["live_map_self1", "sentence", "trained_stage_q"]
+    assert any(one.value.startswith("**1. The query vector**") for one in app.main.markdown)
+    next(button for button in app.main.button if button.label == "Close").click().run()
+    healthy(app)
+    assert order() == ["live_map_self1", "trained_stage_q", "sentence"] and "cell" not in app.query_params
+    tell(app, "trained_stage_weights", cell=["weights", 0, 2, 7])
+    assert order() == ["live_map_self1", "trained_stage_q", "sentence"]
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_a_cell_of_several_maps_has_the_arithmetic_of_its_layer(narrow: bool) -> None:
+    app = open_page(live_task="induction", live_step="5")
+    app.session_state["narrow"] = narrow
+    app.run()
+    tell(app, "live_map_self1", cell=["weights", 0, 5, 2])
+    _, _, seen = elsewhere(Plan.of("induction"), 5)
+    keys = list(elements(app))
+    assert max(map(keys.index, ("live_map_self1", "live_map_self2"))) < keys.index("sentence")
+    assert keys.index("sentence") < keys.index("trained_stage_q")
+    bars = panel(app, "row_bars").header["figure"]["data"][0]["x"]
+    wanted = seen.traces["self1"].heads.weights[0, 0, 5, :6].numpy()
+    np.testing.assert_allclose(np.asarray(bars, dtype=float)[:6], wanted, atol=1e-5)
 
 
 # ---- files
