@@ -7,7 +7,7 @@ import streamlit as st
 from playground import lesson as lesson_frame
 from playground import panel
 from playground.lessons import trained_models as models
-from playground.live import choices, keep, moving, visits, words
+from playground.live import asked, choices, keep, moving, visits, words
 
 lesson = lesson_frame.begin("live", only=())
 plan, problem = choices.choose_plan()
@@ -17,6 +17,7 @@ if problem:
 keep.bring_back()
 
 run = visits.current(plan)
+asked.follow(run)
 moving.choose_step(run)
 moving.follow_link(run)
 moving.buttons(run)

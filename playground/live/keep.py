@@ -9,7 +9,7 @@ from attention_core.codegen.training import training_code
 from attention_core.trained.kept import LARGEST, from_bytes, plan_in
 from playground import panel
 from playground.i18n import _
-from playground.live import choices, moving, visits
+from playground.live import asked, choices, moving, visits
 from playground.live.limits import training_limits
 from playground.live.run import Run
 from playground.service import uploads
@@ -76,6 +76,7 @@ def _take() -> None:
     except ValueError as problem:
         st.session_state[_REFUSED] = str(problem)
         return
-    visits.put(plan, training)
+    run = visits.put(plan, training)
+    asked.note(run, run.done)
     choices.take(plan)
     moving.follow_newest()

@@ -7,7 +7,7 @@ from streamlit.delta_generator import DeltaGenerator
 
 from playground import panel, state, told
 from playground.i18n import _, plural
-from playground.live import visits
+from playground.live import asked, visits
 from playground.live.run import Run
 from playground.live.runner import runner
 from playground.live.view import MOVED, draw_moment, draw_numbers
@@ -33,21 +33,29 @@ def choose_step(run: Run) -> int:
 
 
 def follow_link(run: Run) -> None:
-    """A link that names a step: learn up to there, then rest. One that was paused, or has failed, is left alone."""
-    asked = min(int(st.session_state["live_step"]), visits.most_steps())
-    if run.done < asked and not run.failed and not runner().busy(run):
-        visits.go_on(run, asked)
+    """A link that names a step: learn as far as the run of the link had come, then rest.
+
+    One that was paused, or has failed, is left alone. So is one that began from a file: its plan gives another run.
+    """
+    named = int(st.session_state["live_step"])
+    before, from_file = asked.lost(run)
+    wanted = min(max(named, before), visits.most_steps())
+    if named >= 0 and run.done < wanted and not (run.failed or from_file or runner().busy(run)):
+        visits.go_on(run, wanted)
 
 
 def buttons(run: Run) -> None:
     """Run or pause, a few steps, reset, replay."""
     busy = runner().busy(run)
     over = run.done >= run.plan.steps
+    before, from_file = asked.lost(run)
     with st.container(horizontal=True, vertical_alignment="center"):
         if busy:
             st.button(_("Pause"), key="live_pause", on_click=_pause, args=(run,), type="primary")
         else:
             label = _("Run {count} more steps").format(count=run.plan.steps) if over else _("Run")
+            if before and not from_file:
+                label = _("Train it again, to step {step}").format(step=before)
             st.button(label, key="live_run", on_click=_run, args=(run,), type="primary", disabled=not room(run))
         st.button(
             _("{count} steps").format(count=run.every),
@@ -103,7 +111,7 @@ def _show(run: Run, moving: bool, cell: Cell | None) -> None:
             st.rerun()  # a click in this fragment: the stages below it belong to it too
         step = choose_step(run)
         with status:
-            _standing(run)
+            _standing(run, step)
         with _slot():
             _scrubber(run, step)
     with numbers:
@@ -141,11 +149,17 @@ def _slot() -> DeltaGenerator:
     return st.container(key="live_slot")
 
 
-def _standing(run: Run) -> None:
+def _standing(run: Run, step: int) -> None:
     if run.failed:
         panel.statement("live_status", _("The run has stopped: {why}").format(why=run.failed), alert=True)
         return
-    if run.done == 0:
+    before, from_file = asked.lost(run)
+    if before:
+        _gone(before, from_file)
+        return
+    if run.left:
+        words = _("It rests at step {step}: this page was closed or out of sight. Press “Run” to go on.")
+    elif run.done == 0:
         words = _("Not trained yet: the weights are random. Press “Run”.")
     elif run.loaded and run.done == run.begun_at and run.whole:
         words = _("Loaded at step {step}, with the optimizer's running means: it goes on as if it had never stopped.")
@@ -158,7 +172,32 @@ def _standing(run: Run) -> None:
         words = _("Trained: {step} steps.")
     else:
         words = _("Paused at step {step}.")
-    panel.statement("live_status", words.format(step=run.done))
+    panel.statement("live_status", words.format(step=run.done), _beside(run, step))
+
+
+def _gone(step: int, from_file: bool) -> None:
+    """The page knows of a run that the server does not have."""
+    again = _(
+        "Trainings are kept in the server’s memory while their visitor is there: this server was started anew, or has "
+        "forgotten you, or you come with a link. Trained again from the same seed, it gives the same numbers."
+    )
+    if from_file:
+        again = _(
+            "Trainings are kept in the server’s memory while their visitor is there: this server was started anew, or "
+            "has forgotten you, or you come with a link. It had gone on from a file: load that again to go on from it."
+        )
+    words = _("The training that was here, up to step {step}, is gone.").format(step=step)
+    panel.statement("live_status", words, again)
+
+
+def _beside(run: Run, step: int) -> str:
+    """What the pictures show, where that is another step than the one the run stands at."""
+    named, most = int(st.session_state["live_step"]), visits.most_steps()
+    if named > most:
+        return _("The link asks for step {step}: this server trains to step {most} at most.").format(
+            step=named, most=most
+        )
+    return _("The pictures show step {step}.").format(step=step) if step != run.nearest(-1) else ""
 
 
 def _scrubber(run: Run, step: int) -> None:
@@ -172,6 +211,7 @@ def _scrubber(run: Run, step: int) -> None:
     def moved() -> None:
         chosen = int(st.session_state["live_scrub"])
         st.session_state["live_step"] = -1 if chosen == steps[-1] else chosen
+        asked.note(run, run.done)
         st.session_state[MOVED] = True
 
     told.select_slider(_("Step looked at"), steps, key="live_scrub", on_change=moved, label_visibility="collapsed")
@@ -179,18 +219,25 @@ def _scrubber(run: Run, step: int) -> None:
 
 def _run(run: Run) -> None:
     follow_newest()
+    before, from_file = asked.lost(run)
     further = run.plan.steps if run.done < run.plan.steps else run.done + run.plan.steps
-    visits.go_on(run, further)
+    _go_on(run, before if before and not from_file else further)
 
 
 def _few(run: Run) -> None:
     follow_newest()
-    visits.go_on(run, run.done + run.every)
+    _go_on(run, run.done + run.every)
+
+
+def _go_on(run: Run, until: int) -> None:
+    visits.go_on(run, until)
+    asked.note(run, run.until)
 
 
 def _pause(run: Run) -> None:
     follow_newest()
     runner().pause(run)
+    asked.note(run, run.done)
 
 
 def _replay() -> None:
@@ -200,6 +247,7 @@ def _replay() -> None:
 def _reset(run: Run) -> None:
     follow_newest()
     visits.put(run.plan)
+    st.session_state[asked.NAME] = ""
 
 
 def follow_newest() -> None:

@@ -30,6 +30,7 @@ class Run:
         self.every = EVERY[plan.name]
         self.until = 0  # the step at which it is to stop
         self.failed = ""
+        self.left = False  # whether it stopped because nobody was there
         self.history = History(SNAPSHOTS, memory * 2**20)
         self.loaded = training is not None
         self._training = training or plan.training()

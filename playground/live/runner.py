@@ -55,7 +55,7 @@ class Runner:
     def start(self, run: Run, until: int, visitor: str) -> None:
         """Let a run go on to the step `until`, as soon as there is a worker for it."""
         with self._change:
-            run.until, run.failed = until, ""
+            run.until, run.failed, run.left = until, "", False
             ticket = self._ticket(run)
             if ticket is not None:
                 ticket.heard, ticket.wanted = self._clock(), True
@@ -120,15 +120,19 @@ class Runner:
         return next((ticket for ticket in (*self._learning, *self._waiting) if ticket.run is run), None)
 
     def _forget_the_gone(self) -> None:
-        self._waiting = deque(ticket for ticket in self._waiting if self._is_awaited(ticket))
+        for ticket in self._waiting:
+            ticket.run.left = not self._is_awaited(ticket)
+        self._waiting = deque(ticket for ticket in self._waiting if not ticket.run.left)
 
     def _is_awaited(self, ticket: _Ticket) -> bool:
         return self._clock() - ticket.heard < PATIENCE and self._here(ticket.visitor)
 
     def _goes_on(self, ticket: _Ticket) -> bool:
         with self._change:
-            if not ticket.wanted or ticket.run.done >= ticket.run.until or not self._is_awaited(ticket):
-                ticket.wanted = False
+            ticket.wanted = ticket.wanted and ticket.run.done < ticket.run.until
+            if ticket.wanted and not self._is_awaited(ticket):
+                ticket.wanted, ticket.run.left = False, True
+            if not ticket.wanted:
                 return False
             return not self._waiting or self._clock() - ticket.turn < self._turn
 

@@ -33,12 +33,13 @@ def known(plan: Plan) -> bool:
     return plan in st.session_state.get(_RUNS, {})
 
 
-def put(plan: Plan, training: Training | None = None) -> None:
+def put(plan: Plan, training: Training | None = None) -> Run:
     """Begin anew with a plan, or go on with a training that was loaded."""
     found: dict[Plan, Run] = st.session_state.setdefault(_RUNS, {})
     if plan in found:
         runner().pause(found[plan])
     found[plan] = _new(plan, training)
+    return found[plan]
 
 
 def go_on(run: Run, until: int) -> None:

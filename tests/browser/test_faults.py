@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from urllib.parse import parse_qs, urlencode, urlparse
 
 import numpy as np
 import pytest
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, Page, expect
 
 from attention_core.experiment import Experiment
 from tests import serving
@@ -34,6 +35,18 @@ def open_tab(browser: Browser, address: str, *, width: int = 1280, **query: str)
     page = context.new_page()
     page.goto(f"{address}/?{urlencode({**SMALL, **query})}")
     page.wait_for_selector(PAGE)
+    settled(page)
+    return page
+
+
+def open_live(browser: Browser, address: str, **query: str) -> Page:
+    """A new visitor of the page that trains."""
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    context.set_default_timeout(60_000)
+    listen(context)
+    page = context.new_page()
+    page.goto(f"{address}/live?{urlencode(query)}")
+    page.wait_for_selector(".st-key-live_map_self1 .ap[data-painted], .st-key-live_map_cross1 .ap[data-painted]")
     settled(page)
     return page
 
@@ -106,6 +119,24 @@ def test_a_server_is_restarted_under_open_pages(tabs: Browser) -> None:
         settled(desk)
         seed = int(parse_qs(urlparse(desk.url).query)["seed"][0])
         shows(desk, "ten eleven twelve", 2, seed=seed)
+
+
+def test_a_server_is_restarted_in_the_middle_of_a_training(tabs: Browser) -> None:
+    """A training is in the server's memory alone: the page says that it is gone, and offers to train it again."""
+    with serving.server() as served:
+        page = open_live(tabs, served.address, live_seed="5", live_width="16", live_steps="4000")
+        status = page.locator(".st-key-live_status")
+        page.get_by_role("button", name="Run", exact=True).click()
+        expect(status).to_contain_text(re.compile(r"Learning: step \d\d+ of 4000"))
+        in_the_address(page, live_until="4000")
+        served.kill()
+        connected(page, False)
+        served.start()
+        back(page)
+        expect(status).to_contain_text("The training that was here, up to step 4000, is gone.")
+        expect(status).to_contain_text("this server was started anew")
+        in_the_address(page, live_until="4000", live_seed="5", live_width="16")
+        expect(page.get_by_role("button", name="Train it again, to step 4000")).to_be_enabled()
 
 
 def test_the_network_drops(tabs: Browser, address: str) -> None:

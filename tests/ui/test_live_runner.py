@@ -34,7 +34,7 @@ class Stepping(Run):
     """A run whose steps the test lets through one by one."""
 
     def __init__(self, name: str) -> None:
-        self.name, self.until, self.failed = name, 0, ""
+        self.name, self.until, self.failed, self.left = name, 0, "", False
         self.count = 0
         self.settled = 0
         self.allowed = threading.Semaphore(0)
@@ -164,6 +164,10 @@ def test_a_run_ends_when_its_visitor_has_left(world: Callable[[int], World]) -> 
     w.learning(stays)
     assert leaves.count == 4 and not w.runner.busy(leaves)
     assert w.runner.ahead(queued) is None and not w.runner.busy(queued)
+    assert leaves.left and queued.left and not stays.left  # so the page can say why, should they come back
+    w.gone.clear()
+    w.runner.start(queued, 1000, "leaves from the queue")
+    assert not queued.left
 
 
 def test_a_run_ends_when_its_page_is_silent_and_a_sign_of_life_keeps_it(world: Callable[[int], World]) -> None:
@@ -177,6 +181,7 @@ def test_a_run_ends_when_its_page_is_silent_and_a_sign_of_life_keeps_it(world: C
     heard.allowed.release(), silent.allowed.release()
     w.learning(heard)
     assert not w.runner.busy(silent) and silent.settled == 1 and w.runner.busy(heard)
+    assert silent.left and not heard.left
 
 
 def test_after_its_turn_a_long_run_lets_the_next_one_go_on(world: Callable[[int], World]) -> None:

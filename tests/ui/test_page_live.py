@@ -116,6 +116,7 @@ def test_the_scrubber_goes_back_to_any_remembered_step() -> None:
     healthy(app)
     _, moment, seen = elsewhere(PLAN, 4)
     assert numbers(app)[:2] == ["4", f"{moment.loss:.3f}"]
+    assert panel(app, "live_status").header["detail"] == "The pictures show step 4."
     same(panel(app, "live_map_self1").blocks, expected(seen.traces["self1"], "weights"))
     same(panel(app, "trained_stage_q").blocks, expected(seen.traces["self1"], "q"))
     assert app.query_params["live_step"] == "4" and panel(app, "live_scores").meta["at"] == 4
@@ -156,6 +157,8 @@ def test_a_link_beyond_the_last_step_that_this_server_trains(monkeypatch: pytest
     app = open_page(**SMALL, live_step="900")
     assert run_of(app).done == 200 and app.button(key="live_run").disabled and app.button(key="live_few").disabled
     assert numbers(app)[0] == "200"
+    said = panel(app, "live_status").header["detail"]
+    assert said == "The link asks for step 900: this server trains to step 200 at most."
 
 
 def test_it_goes_on_after_its_last_step() -> None:
@@ -282,6 +285,91 @@ def test_a_run_that_fails_says_why() -> None:
     app.run()
     assert not runner().busy(run_of(app))
     assert alerts(app) == ["The run has stopped: the loss is <b>nan</b>"]
+
+
+# ---- a run that is no longer there
+
+
+def test_the_address_says_how_far_a_run_was_asked_to_learn() -> None:
+    app = open_page(**SMALL, live_steps="6")
+    assert "live_until" not in app.query_params
+    app.button(key="live_run").click().run()
+    assert app.query_params["live_until"] == "6"  # while it learns: that is when a server may go
+    at_rest(app)
+    app.button(key="live_few").click().run()
+    at_rest(app)
+    assert app.query_params["live_until"] == "8" and run_of(app).done == 8
+    app.button(key="live_reset").click().run()
+    assert "live_until" not in app.query_params
+
+
+def test_a_page_that_comes_back_without_its_run_says_so_and_trains_it_again() -> None:
+    app = open_page(**SMALL, live_until="6")
+    found = panel(app, "live_status").header
+    assert found["sentence"] == "The training that was here, up to step 6, is gone." and alerts(app) == []
+    assert "started anew" in found["detail"] and "the same numbers" in found["detail"]
+    assert app.query_params["live_until"] == "6" and run_of(app).done == 0
+    button = app.button(key="live_run")
+    assert button.label == "Train it again, to step 6"
+    button.click().run()
+    at_rest(app)
+    _, moment, seen = elsewhere(PLAN, 6)
+    assert numbers(app)[:2] == ["6", f"{moment.loss:.3f}"] and status(app) == "Paused at step 6."
+    same(panel(app, "live_map_self1").blocks, expected(seen.traces["self1"], "weights"))
+    assert app.query_params["live_until"] == "6" and app.button(key="live_run").label == "Run"
+
+
+def test_a_link_of_a_run_that_was_scrubbed_back_brings_all_of_it() -> None:
+    app = open_page(**SMALL, live_step="4", live_until="8")
+    assert run_of(app).done == 8 and numbers(app)[0] == "4"
+    found = panel(app, "live_status").header
+    assert (found["sentence"], found["detail"]) == ("Paused at step 8.", "The pictures show step 4.")
+
+
+@pytest.mark.parametrize("more", [{}, {"live_step": "4"}])
+def test_a_run_from_a_file_is_not_trained_again_from_nothing(more: dict[str, str]) -> None:
+    app = open_page(**SMALL, live_until="8.file", **more)
+    assert run_of(app).done == 0 and app.button(key="live_run").label == "Run"
+    found = panel(app, "live_status").header
+    assert found["sentence"] == "The training that was here, up to step 8, is gone."
+    assert "load that again" in found["detail"] and "same numbers" not in found["detail"]
+    upload(app, "run.safetensors", file_of(PLAN, 7))
+    assert status(app).startswith("Loaded at step 7") and app.query_params["live_until"] == "7.file"
+    app.button(key="live_few").click().run()
+    at_rest(app)
+    assert app.query_params["live_until"] == f"{7 + EVERY['reversal']}.file"
+
+
+def test_another_plan_has_a_run_of_its_own() -> None:
+    app = open_page(**SMALL, live_until="6")
+    app.select_slider(key="live_heads").set_value(2).run()
+    healthy(app)
+    assert "Not trained yet" in status(app) and "live_until" not in app.query_params
+    app = open_page(**SMALL, live_step="4")
+    app.button(key="live_few").click().run()
+    at_rest(app)
+    app.select_slider(key="live_heads").set_value(2).run()
+    assert "live_until" not in app.query_params
+    app.select_slider(key="live_heads").set_value(1).run()
+    assert app.query_params["live_until"] == "6" and status(app) == "Paused at step 6."
+
+
+@pytest.mark.parametrize("text", ["abc", "-4", "0", "99999", ".file", "6.files", "6.file.file"])
+def test_an_address_that_asks_for_no_step_is_named(text: str) -> None:
+    app = open_page(**SMALL, live_until=text)
+    (words,) = alerts(app)
+    assert words.startswith("live_until=") and "whole numbers from 1 to 20000" in words
+    assert "Not trained yet" in status(app)
+
+
+def test_a_run_that_was_left_says_why_it_rests() -> None:
+    app = open_page(**SMALL, live_step="4")
+    run_of(app).left = True
+    app.run()
+    assert status(app) == "It rests at step 4: this page was closed or out of sight. Press “Run” to go on."
+    app.button(key="live_few").click().run()
+    at_rest(app)
+    assert status(app) == "Paused at step 6."
 
 
 # ---- the arithmetic
