@@ -43,6 +43,9 @@ def choose_plan() -> tuple[Plan, str]:
         seed, heads, width, rate, steps = (
             _now(f"live_{field}") for field in ("seed", "heads", "width", "rate", "steps")
         )
+        if width % heads:
+            words = _("{heads} heads cannot share a width of {width} evenly: the number of heads has to divide it.")
+            raise ValueError(words.format(heads=heads, width=width))
         plan = Plan(name, seed, heads, width, rate, steps)
         most.check(plan)
     except ValueError as problem:

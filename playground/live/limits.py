@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from attention_core.trained.plan import Plan
+from playground.i18n import _
 from playground.settings import from_environment
 
 
@@ -31,13 +32,13 @@ class TrainingLimits:
 
     def check(self, plan: Plan) -> None:
         """Raise ValueError, in words, where a plan is over a limit."""
-        for name, value, most in (
-            ("heads", plan.heads, self.max_training_heads),
-            ("d_model", plan.d_model, self.max_training_width),
-            ("steps", plan.steps, self.max_training_steps),
+        for words, value, most in (
+            (_("{value} heads: this server trains with at most {most}."), plan.heads, self.max_training_heads),
+            (_("A width of {value}: this server trains with at most {most}."), plan.d_model, self.max_training_width),
+            (_("{value} steps: this server trains for at most {most}."), plan.steps, self.max_training_steps),
         ):
             if value > most:
-                raise ValueError(f"{name}={value}: this server trains with at most {most}")
+                raise ValueError(words.format(value=value, most=most))
 
 
 @cache
