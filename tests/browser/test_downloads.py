@@ -6,12 +6,17 @@ import csv
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import torch
 from playwright.sync_api import Browser, Page
 
+from attention_core.experiment import Experiment
+from attention_viz.tables import to_csv
+from playground.assets import addresses
 from tests.browser.conftest import SMALL, Visit
 from tests.browser.lessons import open_lesson, painted
 from tests.browser.reading import drawn, into_view
@@ -75,6 +80,32 @@ def test_a_picture_without_a_link_gives_its_numbers_too(address: str, chromium: 
             values = np.array([float(row["value"]) for row in rows], dtype=np.float32).reshape(blocks.shape)
             np.testing.assert_array_equal(values, blocks.astype(np.float32))
             assert rows[0][sort[0]].startswith("'=") and any(row[sort[1]] == "the" for row in rows)
+
+
+def test_the_browsers_csv_is_as_harmless_as_the_servers(visit: Visit) -> None:
+    """What a spreadsheet takes for a formula is the same in both, and a number is written with the same digits."""
+    tokens = [*(f"{sign}1" for sign in "=+-@\t\r\n＝＋－＠"), "a=b", "1"]
+    values = torch.tensor([[0.1, 1 / 3, 16777215.0, -2e-7, 0.5, 1e-30, 3.0, 1e9, 7.5, 100.0, 0.7, 123456.7, 0.0]])
+    embedding = values.expand(len(tokens), -1).contiguous()
+    experiment = Experiment("a " * len(tokens), d_model=values.shape[1], num_heads=1)
+    trace = replace(experiment.run(), tokens=tuple(tokens), embedding=embedding[None])
+    servers = list(csv.DictReader(io.StringIO(to_csv(trace, "embedding"), newline="")))
+    page = visit(SMALL)
+    text = page.evaluate(
+        """async ([path, tokens, row]) => {
+          const { csvOf } = await import(new URL(path, document.baseURI).href);
+          const [rows, cols] = [tokens.length, row.length];
+          const block = { head: null, x0: 0, y0: 0 };
+          const meta = { blocks: [block], rows, cols, rows_are: "query", cols_are: "feature", gap: null,
+            row_labels: tokens, col_labels: row.map(String) };
+          return csvOf({ figure: { data: [{ z: tokens.map(() => Float32Array.from(row)) }] }, meta });
+        }""",
+        [addresses()["csv.js"], tokens, values[0].tolist()],
+    )
+    browsers = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["query"] for row in browsers] == [row["query"] for row in servers]
+    assert [row["query"][0] for row in browsers[:: len(tokens)]] == ["'"] * 11 + ["a", "1"]
+    assert [float(row["value"]) for row in browsers] == [float(row["value"]) for row in servers]
 
 
 def test_the_code_and_the_page(visit: Visit, chromium: Browser, tmp_path: Path) -> None:
