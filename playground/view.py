@@ -130,7 +130,8 @@ def _squeeze(text: str) -> str:
 
 def _unsqueeze(text: str) -> str:
     try:
-        packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        # A text that has other letters too is refused by encode, in words that are not ours.
+        packed = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         reader = zlib.decompressobj()
         plain = reader.decompress(packed, MAX_PINNED)
         if reader.unconsumed_tail:
@@ -138,5 +139,5 @@ def _unsqueeze(text: str) -> str:
         if not reader.eof:
             raise ValueError(_("it is damaged"))
         return plain.decode()
-    except (zlib.error, binascii.Error, UnicodeDecodeError) as problem:
+    except (zlib.error, binascii.Error, UnicodeError) as problem:
         raise ValueError(_("it is damaged")) from problem
