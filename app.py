@@ -6,7 +6,13 @@ import streamlit as st
 from starlette.middleware import Middleware
 
 from playground.routes import ROUTES
+from playground.service.frames import Frames
 from playground.service.headers import Headers
 from playground.warmup import lifespan
 
-app = st.App("playground/main.py", lifespan=lifespan, routes=ROUTES, middleware=[Middleware(Headers)])
+app = st.App(
+    "playground/main.py",
+    lifespan=lifespan,
+    routes=ROUTES,
+    middleware=[Middleware(Headers), Middleware(Frames)],
+)
