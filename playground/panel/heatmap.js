@@ -12,7 +12,7 @@ import { theme, tokenColours } from "./theme.js";
 import { Toolbar } from "./toolbar.js";
 
 const CONFIG = { displayModeBar: false, responsive: false, showTips: false, doubleClick: "reset" };
-const READABLE = { width: 30, height: 15 }; // pixels a cell needs before its value is printed in it
+const READABLE = { width: 30, height: 15 }; // pixels a cell needs before its value is printed in it (frame.py: TEXT_FROM)
 const STRIPES = 80; // tokens up to which each has its coloured stripe
 const NARROW = "(max-width: 640px)"; // Python arranges the heads in fewer columns here
 
@@ -161,7 +161,11 @@ export class Heatmap {
     const [y0, y1] = layout.yaxis.range ?? [0, 1];
     let width = (layout.width - margin.l - margin.r) / Math.abs(x1 - x0);
     let height = (layout.height - margin.t - margin.b) / Math.abs(y1 - y0);
-    if (layout.yaxis.scaleanchor || layout.xaxis.scaleanchor) width = height = Math.min(width, height);
+    if (layout.yaxis.scaleanchor) {
+      const ratio = layout.yaxis.scaleratio ?? 1;
+      width = Math.min(width, height / ratio);
+      height = width * ratio;
+    }
     return { width, height };
   }
 
