@@ -143,6 +143,11 @@ def shape(trace: AttentionTrace, field: str, one_head: bool = False) -> str:
     return " × ".join(f"{size} {words(dim, size)}" for dim, size in sizes if dim not in left_out)
 
 
+def legend(field: str) -> str:
+    """What the colours of a field mean where no scale stands above them."""
+    return _("blue: may look, hatched: may not") if field == "allowed" else ""
+
+
 def field_panel(
     trace: AttentionTrace,
     field: str,
@@ -163,9 +168,10 @@ def field_panel(
     `csv` is the link of its numbers; True is that of the experiment on the screen. `hint` stands in place of the shape
     on a phone, where what is said beside the picture on a wide screen is far below.
     """
-    note = shape(trace, field, one_head=head is not None)
+    measures = shape(trace, field, one_head=head is not None)
+    note = " · ".join(filter(None, (legend(field), measures)))
     if panel.narrow():
-        width, note = min(width, 350), hint or note
+        width, note = min(width, 350), hint or legend(field) or measures
     seen = state.view()
     shown = (
         None if head is not None and "head" not in trace.dims(field) and "kv_head" not in trace.dims(field) else head
