@@ -25,7 +25,9 @@ else:
         with walk:
             title = frame.hero_title(head)
             hint = _("Tap a cell for its arithmetic")
-            stages.field_panel(trace, "weights", key="hero", width=520, height=500, head=head, title=title, hint=hint)
+            stages.field_panel(
+                trace, "weights", key="hero", width=520, height=500, head=head, title=title, caption=title, hint=hint
+            )
         with side:
             inspector.draw(experiment, trace, head or 0)
         with walk, st.container(key="stages"):

@@ -16,7 +16,7 @@ def section(trace: AttentionTrace) -> None:
     pinned = state.view().pinned
     with st.container():  # a place that stays, see frame.header
         if pinned is not None:
-            _three_panels(compute.run(pinned), trace)
+            _three_panels(compute.run(pinned), trace, stages.sentence_of(pinned))
 
 
 def _both_have(before: AttentionTrace, trace: AttentionTrace) -> list[str]:
@@ -25,7 +25,7 @@ def _both_have(before: AttentionTrace, trace: AttentionTrace) -> list[str]:
     return [field for field in STAGES if field in shown and field in before.fields() and field in trace.fields()]
 
 
-def _three_panels(before: AttentionTrace, trace: AttentionTrace) -> None:
+def _three_panels(before: AttentionTrace, trace: AttentionTrace, before_text: str) -> None:
     with st.container(border=True, key="compare"):
         offered = _both_have(before, trace)
         if st.session_state.setdefault("compare_stage", state.view().stage) not in offered:
@@ -50,6 +50,7 @@ def _three_panels(before: AttentionTrace, trace: AttentionTrace) -> None:
                 field,
                 key="compare_a",
                 title=_("A, pinned"),
+                sentence=before_text,
                 scale=scale,
                 marks=False,
                 width=300,

@@ -9,14 +9,18 @@ from math import prod
 import streamlit as st
 
 from attention_core.derivation import scales, score_kind, stage_formula
+from attention_core.experiment import Experiment
 from attention_core.experiment.hand_built import BUILT
 from attention_core.trace import AttentionTrace
 from attention_viz import heatmap_spec, signed_scale
+from attention_viz.labels import visible
 from attention_viz.pool import strongest
 from playground import panel, state
 from playground.downloads import link
 from playground.i18n import _, language, plural
 from playground.prose import Section, prose
+
+ONE_LINE = 120  # characters of a sentence that a saved picture may carry
 
 SCORES = (
     "raw_scores",
@@ -156,6 +160,8 @@ def field_panel(
     width: int,
     height: int,
     title: str | None = None,
+    caption: str | None = None,
+    sentence: str | None = None,
     head: int | None = None,
     scale: float | None = None,
     difference_to: AttentionTrace | None = None,
@@ -166,7 +172,8 @@ def field_panel(
     """Draw one field of `trace` in a panel that opens the arithmetic of the cell that is clicked.
 
     `csv` is the link of its numbers; True is that of the experiment on the screen. `hint` stands in place of the shape
-    on a phone, where what is said beside the picture on a wide screen is far below.
+    on a phone, where what is said beside the picture on a wide screen is far below. A saved picture says `caption`,
+    else field, head and title; and the `sentence`, by default that of the experiment on the screen.
     """
     measures = shape(trace, field, one_head=head is not None)
     note = " · ".join(filter(None, (legend(field), measures)))
@@ -199,11 +206,37 @@ def field_panel(
         note=note,
         height=height,
         csv=link(f"{field}.csv") if csv is True else csv or None,
+        file=_file(key, field, shown),
+        caption=(
+            caption or " · ".join(filter(None, (_field_and_head(field, shown), title))),
+            sentence_of(state.experiment()) if sentence is None and csv is True else sentence or "",
+        ),
         group="scores" if field in SCORES else field,
         cell=_marked(seen.cell, field) if marks else None,
         twins=trace.source_tokens == trace.tokens,
         on_cell=opened if marks and difference_to is None else None,
     )
+
+
+def sentence_of(experiment: Experiment) -> str:
+    """The text of an experiment in one line, in cross mode with its source; empty where it is too long for that."""
+    texts = [experiment.text]
+    if experiment.mode == "cross":
+        texts.append(experiment.source_text or "")
+    line = " \u2192 ".join(visible(" ".join(text.split())) for text in texts)
+    return line if len(line) <= ONE_LINE else ""
+
+
+def _field_and_head(field: str, head: int | None) -> str:
+    if head is None:
+        return field_title(field)
+    return _("{field} · head {head}").format(field=field_title(field), head=head + 1)
+
+
+def _file(key: str, field: str, head: int | None) -> str:
+    """The name of a saved picture without its ending: that of the field, where no other panel shows it."""
+    name = field if key in ("hero", f"stage_{field}") else key if field in key else f"{key}_{field}"
+    return name if head is None else f"{name}_head_{head + 1}"
 
 
 def _marked(cell: panel.Cell | None, field: str) -> panel.Cell | None:

@@ -5,6 +5,7 @@ import { plotly } from "./library.js";
 import { dequeue, enqueue, hurry } from "./queue.js";
 import { Overlay } from "./overlay.js";
 import { Painter } from "./paint.js";
+import { picture } from "./picture.js";
 import { Readout } from "./readout.js";
 import { enter, leave, unseen, wanted } from "./sight.js";
 import { allBut, swap } from "./swap.js";
@@ -398,16 +399,11 @@ export class Heatmap {
     this.light();
   }
 
-  // For a picture to keep: what is on the screen, with the sign in each forbidden cell as part of the figure.
+  // For a picture to keep: with the sign in each forbidden cell as part of the figure.
   picture() {
     const size = this.printed;
     const signs = (size ? this.forbidden() : []).map(([x, y]) => ({ x, y, text: this.sign(), showarrow: false, font: { size } }));
-    const layout = {
-      ...this.plot.layout,
-      paper_bgcolor: this.colours.background,
-      annotations: [...(this.plot.layout.annotations ?? []), ...signs],
-    };
-    return { data: this.plot.data, layout };
+    return picture(this.plot, { area: this.overlay.area, colours: this.colours, caption: this.latest.caption, signs });
   }
 
   remove() {

@@ -216,3 +216,18 @@ def test_large_files_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
         assert b"The machine is full" in bytes(answer.body)
         assert routes.download(request({"name": "experiment.json"}, query)).status_code == 200
     assert routes.download(request({"name": "trace.npz"}, query)).status_code == 200
+
+
+def test_a_saved_picture_is_named_after_what_it_shows_and_says_it() -> None:
+    cross = {"text": "one <two>", "source": "three", "mode": "cross", "heads": "2", "width": "8", "head": "2"}
+    app = open_app(cross)
+    sentence = "one &lt;two&gt; \u2192 three"
+    for key, file, title in (
+        ("hero", "weights_head_2", "Weights of head 2"),
+        ("stage_scaled_scores", "scaled_scores_head_2", "Scaled scores · head 2"),
+        ("stage_output", "output", "Output"),
+    ):
+        header = panel(app, key).header
+        assert (header["file"], header["caption"]) == (file, [title, sentence])
+    long = open_app({"text": "word " * 30, "heads": "2", "width": "8"})
+    assert panel(long, "hero").header["caption"] == ["Weights of every head", ""]
