@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 
 from attention_core.experiment import Experiment
 from attention_core.trace import AttentionTrace
-from attention_viz.export import html_page, trace_json, trace_npz
+from attention_viz.export import trace_json, trace_npz
 from attention_viz.tables import to_csv
 from playground import compute, state
 from playground.service import metrics
@@ -38,14 +38,18 @@ class File:
 
 Maker = Callable[[AttentionTrace, Experiment], bytes]
 
+def _page(trace: AttentionTrace, experiment: Experiment) -> bytes:
+    # Its stages link to these files.
+    from playground.offline import page
+
+    return page(trace, experiment)
+
+
 WHOLE: dict[str, tuple[str, Maker]] = {
     "trace.json": ("application/json", trace_json),
     "trace.npz": ("application/octet-stream", lambda trace, experiment: trace_npz(trace)),
     "attention.py": ("text/x-python; charset=utf-8", lambda trace, experiment: experiment.to_code().encode()),
-    "attention.html": (
-        "text/html; charset=utf-8",
-        lambda trace, experiment: html_page(trace, experiment).encode(),
-    ),
+    "attention.html": ("text/html; charset=utf-8", _page),
     "experiment.json": ("application/json", lambda trace, experiment: experiment.to_json().encode()),
 }
 

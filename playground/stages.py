@@ -102,14 +102,20 @@ def walk(trace: AttentionTrace) -> Iterator[Stage]:
 
 
 def passage(trace: AttentionTrace, stage: str) -> Section:
-    """The words of a stage as this trace was computed, with its formula; why, where a variant has none of its own."""
-    words, name = prose("playground", language()), stage.removeprefix("source_")
-    plain = words[name]
-    section = words.get(".".join((name, *_variant(trace, name))), plain)
+    """The words of a stage as this trace was computed, with its formula."""
+    section = words(trace, stage)
     formula = stage_formula(trace, stage)
     # In braces a formula is not broken in two; several stand side by side where there is room.
     formulas = "\u2003 ".join(f"${{{one}}}$" for one in formula.split(r" \qquad ") if one)
-    return Section(f"{section.lead}\n{formulas}".strip(), section.why or plain.why)
+    return Section(f"{section.lead}\n{formulas}".strip(), section.why)
+
+
+def words(trace: AttentionTrace, stage: str) -> Section:
+    """The words of a stage as this trace was computed; why, where a variant has none of its own."""
+    known, name = prose("playground", language()), stage.removeprefix("source_")
+    plain = known[name]
+    section = known.get(".".join((name, *_variant(trace, name))), plain)
+    return Section(section.lead, section.why or plain.why)
 
 
 def _variant(trace: AttentionTrace, stage: str) -> tuple[str, ...]:
@@ -134,7 +140,7 @@ def shape(trace: AttentionTrace, field: str, one_head: bool = False) -> str:
     """The shape of a field, or of one head of it, in words and numbers: "4 heads × 6 queries × 8 d_k"."""
     left_out = {"batch", "head", "kv_head"} if one_head else {"batch"}
 
-    def words(dim: str, size: int) -> str:
+    def counted(dim: str, size: int) -> str:
         return {
             "head": plural("head", "heads", size),
             "kv_head": plural("key/value head", "key/value heads", size),
@@ -144,12 +150,17 @@ def shape(trace: AttentionTrace, field: str, one_head: bool = False) -> str:
         }.get(dim, dim)
 
     sizes = zip(trace.dims(field), trace.shape(field), strict=True)
-    return " × ".join(f"{size} {words(dim, size)}" for dim, size in sizes if dim not in left_out)
+    return " × ".join(f"{size} {counted(dim, size)}" for dim, size in sizes if dim not in left_out)
 
 
 def legend(field: str) -> str:
     """What the colours of a field mean where no scale stands above them."""
     return _("blue: may look, hatched: may not") if field == "allowed" else ""
+
+
+def note(trace: AttentionTrace, field: str, one_head: bool = False) -> str:
+    """What stands beside the title of a field: what its colours mean, and its shape."""
+    return " · ".join(filter(None, (legend(field), shape(trace, field, one_head))))
 
 
 def field_panel(
@@ -175,10 +186,9 @@ def field_panel(
     on a phone, where what is said beside the picture on a wide screen is far below. A saved picture says `caption`,
     else field, head and title; and the `sentence`, by default that of the experiment on the screen.
     """
-    measures = shape(trace, field, one_head=head is not None)
-    note = " · ".join(filter(None, (legend(field), measures)))
+    beside = note(trace, field, one_head=head is not None)
     if panel.narrow():
-        width, note = min(width, 350), hint or legend(field) or measures
+        width, beside = min(width, 350), hint or legend(field) or beside
     seen = state.view()
     shown = (
         None if head is not None and "head" not in trace.dims(field) and "kv_head" not in trace.dims(field) else head
@@ -203,7 +213,7 @@ def field_panel(
         ),
         cells=prod(trace.shape(field)[1:]),
         title=title or field_title(field),
-        note=note,
+        note=beside,
         height=height,
         csv=link(f"{field}.csv") if csv is True else csv or None,
         file=_file(key, field, shown),
@@ -220,11 +230,16 @@ def field_panel(
 
 def sentence_of(experiment: Experiment) -> str:
     """The text of an experiment in one line, in cross mode with its source; empty where it is too long for that."""
-    texts = [experiment.text]
-    if experiment.mode == "cross":
-        texts.append(experiment.source_text or "")
-    line = " \u2192 ".join(visible(" ".join(text.split())) for text in texts)
+    line = texts(experiment)
     return line if len(line) <= ONE_LINE else ""
+
+
+def texts(experiment: Experiment) -> str:
+    """The text of an experiment as it was typed, in cross mode with its source."""
+    typed = [experiment.text]
+    if experiment.mode == "cross":
+        typed.append(experiment.source_text or "")
+    return " \u2192 ".join(visible(" ".join(text.split())) for text in typed)
 
 
 def _field_and_head(field: str, head: int | None) -> str:

@@ -85,7 +85,7 @@ def heatmap(
     `spec` makes the figure (`attention_viz.heatmap_spec`) and is called only if the panel needs its numbers: not while
     the browser says that it is far from the screen, and above `LARGE` cells only once it says that it is near. Where
     the figure draws several cells as one the note says so, and `on_cell` is given a row and column of the picture.
-    A picture that is saved is called `file` and carries `caption`, at most two lines of plain text; by default the title.
+    A picture that is saved is called `file` and carries `caption`, one or two lines; by default the title.
     Panels of one `group` mark the same open `cell`. `twins`
     says that queries and keys are the same tokens. With `on_paint` cells can be painted, `brush` of them wide, and the
     whole grid comes back after each stroke. What is painted is the picture itself, or `painted_now`, where the picture
