@@ -182,6 +182,8 @@ def _pin() -> None:
 
 
 def _unpin() -> None:
+    if state.view().opens_a:
+        state.open_cell(None)
     state.change_view(pinned=None)
 
 

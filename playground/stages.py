@@ -178,13 +178,15 @@ def field_panel(
     difference_to: AttentionTrace | None = None,
     csv: bool | str = True,
     marks: bool = True,
+    of_a: bool = False,
     hint: str = "",
 ) -> None:
     """Draw one field of `trace` in a panel that opens the arithmetic of the cell that is clicked.
 
     `csv` is the link of its numbers; True is that of the experiment on the screen. `hint` stands in place of the shape
     on a phone, where what is said beside the picture on a wide screen is far below. A saved picture says `caption`,
-    else field, head and title; and the `sentence`, by default that of the experiment on the screen.
+    else field, head and title; and the `sentence`, by default that of the experiment on the screen. `of_a`: the trace
+    is that of the pinned experiment, and so is the arithmetic of its cells.
     """
     beside = note(trace, field, one_head=head is not None)
     if panel.narrow():
@@ -196,7 +198,7 @@ def field_panel(
 
     def opened(cell: panel.Cell) -> None:
         row, col = strongest(trace, field, cell.head, cell.row, cell.col, panel.pool_of(key))
-        state.open_cell(panel.Cell(field, cell.head, row, col))
+        state.open_cell(panel.Cell(field, cell.head, row, col), of_a)
 
     panel.heatmap(
         key,
@@ -221,10 +223,10 @@ def field_panel(
             caption or " · ".join(filter(None, (_field_and_head(field, shown), title))),
             sentence_of(state.experiment()) if sentence is None and csv is True else sentence or "",
         ),
-        group="scores" if field in SCORES else field,
-        cell=_marked(seen.cell, field) if marks else None,
+        group=("a " if of_a else "") + ("scores" if field in SCORES else field),
+        cell=_marked(seen.cell, field) if marks and of_a == seen.opens_a else None,
         twins=trace.source_tokens == trace.tokens,
-        on_cell=opened if marks and difference_to is None else None,
+        on_cell=opened if marks else None,
     )
 
 

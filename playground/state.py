@@ -41,9 +41,9 @@ def change_view(**changes: Any) -> None:
     st.session_state["view"] = replace(view(), **changes)
 
 
-def open_cell(cell: Cell | None) -> None:
-    """Open the arithmetic of `cell`."""
-    change_view(cell=cell)
+def open_cell(cell: Cell | None, of_a: bool = False) -> None:
+    """Open the arithmetic of `cell`, of A where it is one of A."""
+    change_view(cell=cell, of_a=of_a)
 
 
 def experiment() -> Experiment:
