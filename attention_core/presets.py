@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from attention_core.experiment import Experiment
 
-__all__ = ["DEFAULT", "PRESETS", "Preset", "preset"]
+__all__ = ["DEFAULT", "PRESETS", "Preset", "preset", "preset_of"]
 
 
 @dataclass(frozen=True)
@@ -39,32 +39,32 @@ PRESETS = (
     Preset(
         "animal",
         "The animal didn't cross the street",
-        "Three heads are built by hand, so each map can be explained; the fourth is random, for comparison.",
+        "Each map of a built head can be explained; the random one stands there for comparison.",
         Experiment(
             "The animal didn't cross the street because it was too tired", weights="hand_built", num_heads=4, d_model=48
         ),
     ),
     Preset(
         "article-self",
-        "The sun rises in the east: self-attention",
+        "The article: self-attention",
         "One head small enough to recompute on paper; values are 4 wide, queries and keys 2.",
         _article("self"),
     ),
     Preset(
         "article-causal",
-        "The sun rises in the east: causal",
+        "The article: causal",
         "The same numbers, but no token sees what comes after it.",
         _article("causal"),
     ),
     Preset(
         "article-cross",
-        "The sun rises in the east: cross-attention",
+        "The article: cross-attention",
         "Queries from one sentence of 6 tokens, keys and values from another of 8.",
         _article("cross"),
     ),
     Preset(
         "article-heads",
-        "The sun rises in the east: four heads",
+        "The article: four heads",
         "Four heads side by side, each with queries of width 2 and values of width 1.",
         _article("self", num_heads=4, d_v=1),
     ),
@@ -103,8 +103,8 @@ PRESETS = (
     ),
     Preset(
         "base-512",
-        "Transformer base: width 512, 8 heads",
-        "The size of the first Transformer, with sines and cosines as positions and dropout 0.1.",
+        "Transformer base: 8 heads",
+        "Width 512, as in the first Transformer, with sines and cosines as positions and dropout 0.1.",
         Experiment(
             "The animal didn't cross the street because it was too tired",
             num_heads=8,
@@ -115,8 +115,8 @@ PRESETS = (
     ),
     Preset(
         "base-768",
-        "BERT base: width 768, 12 heads",
-        "Twelve heads of width 64 with a position table and dropout 0.1, before any training.",
+        "BERT base: 12 heads",
+        "Width 768, 64 for each head, with a position table and dropout 0.1, before any training.",
         Experiment(
             "The animal didn't cross the street because it was too tired",
             num_heads=12,
@@ -139,3 +139,12 @@ def preset(id: str) -> Preset:
         if known.id == id:
             return known
     raise ValueError(f"preset={id!r:.60}: allowed are {', '.join(known.id for known in PRESETS)}")
+
+
+def preset_of(experiment: Experiment) -> Preset | None:
+    """The preset that this experiment is, if it is one.
+
+    >>> preset_of(preset("chinese").experiment).id
+    'chinese'
+    """
+    return next((known for known in PRESETS if known.experiment == experiment), None)

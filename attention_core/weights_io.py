@@ -119,14 +119,17 @@ def load_metadata(content: bytes, name: str = "the file") -> dict[str, str]:
 def load_into(module: nn.Module, state: Mapping[str, Tensor]) -> None:
     """Copy the tensors into a module of the same names and shapes.
 
-    Raises ValueError that lists what is missing, what is unknown and which shapes differ; the module is then
-    as it was before.
+    Raises ValueError that lists what is missing, what is unknown and which shapes differ, or where `state` is no
+    dict, the name of a file for instance; the module is then as it was before.
 
     >>> layer = nn.Linear(2, 1)
     >>> load_into(layer, {"weight": torch.zeros(3), "c": torch.ones(1)})
     Traceback (most recent call last):
     ValueError: the weights differ: missing 'bias'; unknown 'c'; 'weight' has shape (3,): allowed is (1, 2)
     """
+    if not isinstance(state, Mapping):
+        kind = type(state).__name__
+        raise ValueError(f"state is a {kind}: allowed is a dict of tensors, such as load_weights(file) gives")
     mine = module.state_dict()
     differences = []
     for word, names in (("missing", mine.keys() - state.keys()), ("unknown", state.keys() - mine.keys())):

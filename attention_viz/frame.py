@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from attention_core.remembered import remembered
@@ -19,9 +19,10 @@ TICK_SIZE, TITLE_SIZE, AXIS_SIZE, LEGEND_SIZE = 11, 12, 11, 10
 ALL_LABELS = "allow"
 LINE = 13.0  # pixels from one tick label to the next
 GRID_FROM = 9.0  # cells at least this large are set apart by a hairline
-TEXT_FROM = (32.0, 18.0)  # cells at least this wide and high have their value printed in them
+TEXT_FROM = (30.0, 15.0)  # cells at least this wide and high have their value printed in them (heatmap.js: READABLE)
 MAX_CELL = 64.0  # a figure that chooses its own size makes no cell larger
 SQUARE_FROM = 14.0  # vectors are drawn in squares too where those are at least this large
+WIDEST = 2.4  # times its height, for a cell that is made wider than a square so that its value can be printed
 NARROW = 420  # pixels: below this, labels are cut shorter
 RIGHT = 14
 
@@ -31,7 +32,7 @@ class Frame:
     """The mosaic, its margins in pixels, and which places along a block are labelled."""
 
     mosaic: Mosaic
-    squares: bool
+    ratio: float | None  # of a cell's height to its width, which the picture keeps: 1 for squares; None: none is kept
     left: int
     top: int
     bottom: int
@@ -55,8 +56,7 @@ class Frame:
     @property
     def prints(self) -> bool:
         """Whether a value can be read in a cell."""
-        wide, high = self.mosaic.cell
-        return wide >= TEXT_FROM[0] and high >= TEXT_FROM[1]
+        return _prints(self.mosaic)
 
     def _capped(self, side: int) -> float:
         return min(self.mosaic.cell[side], MAX_CELL)
@@ -111,9 +111,15 @@ def _at_angle(
     most, least = shown.line or max_columns, shown.line or 1
     grid = partial(plan, heads, rows, cols, area, max_columns=most, least_columns=least, gap=gap, group=shown.group)
     mosaic = grid()
-    squares = shown.square or mosaic.cell[0] >= SQUARE_FROM
-    if not squares:
-        mosaic = grid(square=False)
+    ratio: float | None = 1.0
+    if not shown.square and not _prints(mosaic):
+        free = grid(square=False)
+        wide, high = free.cell
+        if _prints(free):
+            mosaic = replace(free, cell=(min(wide, WIDEST * high), high))
+            ratio = mosaic.cell[1] / mosaic.cell[0]
+        elif mosaic.cell[0] < SQUARE_FROM:
+            mosaic, ratio = free, None
     needed = {0: across + 5, -45: 1.3 * LINE, -90: LINE}[angle]
     columns = places(cols, mosaic.cell[0], needed, first=_first(shown.cols_are, shown.col_labels))
     if mosaic.columns > 1:  # the last label of a block keeps clear of the first of the next
@@ -121,7 +127,7 @@ def _at_angle(
         columns = [at for at in columns if at == 0 or (end - at) * mosaic.cell[0] >= needed]
     return Frame(
         mosaic=mosaic,
-        squares=squares,
+        ratio=ratio,
         left=left,
         top=top,
         bottom=bottom,
@@ -137,6 +143,12 @@ def _at_angle(
 def _first(are: str, labels: Sequence[str]) -> int | None:
     """Where numbers begin along an axis; None where it has names."""
     return int(labels[0]) if are == "feature" and labels[0].isdecimal() else None
+
+
+def _prints(mosaic: Mosaic) -> bool:
+    """Whether a value can be read in a cell."""
+    wide, high = mosaic.cell
+    return wide >= TEXT_FROM[0] and high >= TEXT_FROM[1]
 
 
 def _width(texts: Sequence[str], widest: float) -> float:

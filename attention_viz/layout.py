@@ -56,7 +56,7 @@ def layout(shown: Panel, frame: Frame, *, dark: bool, title: str, say: Say) -> d
             "tickvals": rows,
             "ticktext": row_texts,
             "constraintoward": "top",
-            **({"scaleanchor": "x", "scaleratio": 1} if frame.squares else {}),
+            **({} if frame.ratio is None else {"scaleanchor": "x", "scaleratio": frame.ratio}),
         },
         "font": {"family": FONT, "size": TITLE_SIZE, "color": INK[theme_name(dark)]},
         "paper_bgcolor": "rgba(0,0,0,0)",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from dataclasses import dataclass
 from functools import cache
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -14,11 +15,12 @@ import plotly.graph_objects as go
 from attention_viz import plotlyjs
 from attention_viz.colors import INK, MUTED, PAPER
 from attention_viz.figure import hover_spec
+from attention_viz.formula import formula_html, prose_html
 from attention_viz.labels import dim_title, field_title, visible
 from attention_viz.panel import Say, signed_scale
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from attention_core.experiment import Experiment
     from attention_core.trace import AttentionTrace
@@ -45,13 +47,25 @@ _GROUPS = (
     ("rotated_q", "rotated_k"),
 )
 
+# How many there are of what, in words; of any other dimension its symbol says it.
+_COUNTED = {
+    "head": ("head", "heads"),
+    "kv_head": ("key/value head", "key/value heads"),
+    "query": ("query", "queries"),
+    "key": ("key", "keys"),
+}
+
 _STYLE = f"""
 :root {{ color-scheme: light dark; }} body {{ margin: 2.5rem auto; max-width: 60rem; padding: 0 1rem;
 background: {PAPER["light"]}; color: {INK["light"]};
   font: 16px/1.5 "Source Sans 3", "Noto Sans", "Helvetica Neue", Arial, sans-serif; }}
 h1 {{ font-size: 1.6rem; font-weight: 600; margin: 0; overflow-wrap: anywhere; }}
 h2 {{ font-size: 1.1rem; font-weight: 600; margin: 2.5rem 0 0; }}
-.shape {{ color: {MUTED}; margin: 0 0 .5rem; }}
+h3 {{ font-size: 1rem; font-weight: 600; margin: 1.25rem 0 0; }}
+.shape, .note {{ color: {MUTED}; margin: 0 0 .5rem; }}
+p {{ margin: .25rem 0 0; }}
+.formula {{ margin: .25rem 0 0 1.5rem; font: 1.1rem "STIX Two Text", "Times New Roman", serif; }}
+sub, sup {{ line-height: 0; font-size: .75em; }}
 .stage {{ overflow-x: auto; }}
 details {{ margin-top: 3rem; }}
 pre {{ white-space: pre-wrap; overflow-wrap: anywhere; }}
@@ -76,24 +90,42 @@ draw();
 """
 
 
+@dataclass(frozen=True)
+class Passage:
+    """A stage in a page: its heading, a paragraph that may hold formulas between two `$`, the stage's own formula in
+    LaTeX, and the fields it shows with their titles and what stands under them."""
+
+    title: str
+    words: str
+    formula: str
+    fields: Mapping[str, tuple[str, str]]
+
+
 def html_page(
     trace: AttentionTrace,
     experiment: Experiment | None = None,
     *,
     fields: Sequence[str] | None = None,
+    passages: Sequence[Passage] = (),
     title: str | None = None,
+    note: str = "",
     language: str = "en",
     say: Say = str,
 ) -> str:
     """A trace as a page that opens without a network: a heading, the shape and the heatmap of each field.
 
-    `fields` are all fields unless given, without those that repeat the stage before. A content security
+    `fields` are all fields unless given, without those that repeat the stage before; with `passages`, those that they
+    show, each passage with its words. `title` is the text of the experiment unless given, without one the tokens;
+    `note` stands under it and says what the numbers mean. A content security
     policy lets the page run its own two scripts (by their hash) and fetch nothing; every text of the user is
     escaped.
 
     Raises KeyError for a field that the trace has not.
     """
-    return b"".join(html_pieces(trace, experiment, fields=fields, title=title, language=language, say=say)).decode()
+    pieces = html_pieces(
+        trace, experiment, fields=fields, passages=passages, title=title, note=note, language=language, say=say
+    )
+    return b"".join(pieces).decode()
 
 
 def html_pieces(
@@ -101,18 +133,29 @@ def html_pieces(
     experiment: Experiment | None = None,
     *,
     fields: Sequence[str] | None = None,
+    passages: Sequence[Passage] = (),
     title: str | None = None,
+    note: str = "",
     language: str = "en",
     say: Say = str,
 ) -> Iterator[bytes]:
     """`html_page` in UTF-8, one figure after the other: each takes much more memory while it is made."""
-    names = _worth_drawing(trace) if fields is None else tuple(fields)
-    stages = "\n".join(
-        f"<h2>{escape(say(field_title(name)))}</h2>\n<p class=shape>{escape(_shape(trace, name, say))}</p>\n"
-        f'<div class=stage><div id="stage-{place}"></div></div>'
-        for place, name in enumerate(names)
-    )
-    heading = escape(title if title is not None else " ".join(visible(token) for token in trace.tokens))
+    if passages:
+        names = tuple(name for passage in passages for name in passage.fields)
+    else:
+        names = _worth_drawing(trace) if fields is None else tuple(fields)
+    drawn = {name: f'<div class=stage><div id="stage-{place}"></div></div>' for place, name in enumerate(names)}
+    if passages:
+        stages = "\n".join(_passage(passage, drawn) for passage in passages)
+    else:
+        stages = "\n".join(
+            f"<h2>{escape(say(field_title(name)))}</h2>\n<p class=shape>{escape(_shape(trace, name, say))}</p>\n{div}"
+            for name, div in drawn.items()
+        )
+    if title is None:
+        title = visible(experiment.text) if experiment is not None else " ".join(map(visible, trace.tokens))
+    heading = escape(title)
+    about = f"<p class=note>{escape(note)}</p>" if note else ""
     recipe = ""
     if experiment is not None:
         recipe = (
@@ -131,6 +174,7 @@ def html_pieces(
 </head>
 <body>
 <h1>{heading}</h1>
+{about}
 {stages}
 {recipe}
 <script type="application/json" id="figures">[""".encode()
@@ -144,6 +188,17 @@ def html_pieces(
 </body>
 </html>
 """.encode()
+
+
+def _passage(passage: Passage, drawn: Mapping[str, str]) -> str:
+    parts = [f"<h2>{escape(passage.title)}</h2>", f"<p>{prose_html(passage.words)}</p>"]
+    if passage.formula:
+        parts.append(f"<p class=formula>{formula_html(passage.formula)}</p>")
+    for field, (title, note) in passage.fields.items():
+        # A heading that only says again what stands above it is left out.
+        heading = "" if len(passage.fields) == 1 and passage.title.endswith(title) else f"<h3>{escape(title)}</h3>"
+        parts += [heading, f"<p class=shape>{escape(note)}</p>", drawn[field]]
+    return "\n".join(filter(None, parts))
 
 
 @cache
@@ -195,4 +250,9 @@ def _scales(trace: AttentionTrace, names: Sequence[str]) -> dict[str, float]:
 
 def _shape(trace: AttentionTrace, name: str, say: Say) -> str:
     sizes = zip(trace.dims(name), trace.shape(name), strict=True)
-    return " \u00d7 ".join(f"{size} {say(dim_title(dim))}" for dim, size in sizes if dim != "batch")
+
+    def words(dim: str, size: int) -> str:
+        one, many = _COUNTED.get(dim, (dim_title(dim), dim_title(dim)))
+        return say(one if size == 1 else many)
+
+    return " \u00d7 ".join(f"{size} {words(dim, size)}" for dim, size in sizes if dim != "batch")

@@ -25,9 +25,12 @@ else:
         with walk:
             title = frame.hero_title(head)
             hint = _("Tap a cell for its arithmetic")
-            stages.field_panel(trace, "weights", key="hero", width=520, height=500, head=head, title=title, hint=hint)
+            stages.field_panel(
+                trace, "weights", key="hero", width=520, height=500, head=head, title=title, caption=title, hint=hint
+            )
         with side:
-            inspector.draw(experiment, trace, head or 0)
+            opened, its_trace = compare.explained(experiment, trace)
+            inspector.draw(opened, its_trace, head or 0, compared=compare.both_values(trace))
         with walk, st.container(key="stages"):
             stages.draw_walk(trace, head)
 

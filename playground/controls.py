@@ -216,8 +216,7 @@ class Desk:
                 self._fields["d_k"] = self._fields["d_v"] = None
         heads = self._fields["num_heads"]
         if self.shows("num_kv_heads") and heads > 1:
-            # Descending, since Streamlit takes the first option where a quick browser sends one that is gone by now.
-            groups = [count for count in range(heads, 0, -1) if heads % count == 0]
+            groups = [count for count in range(1, heads + 1) if heads % count == 0]
             # As long as nobody has asked for fewer, every head has keys and values of its own.
             follows = st.session_state["kv_follows"]
             if (follows and follows != heads) or st.session_state.get(widgets.key("kv")) not in groups:

@@ -13,7 +13,7 @@ from urllib.parse import urlencode
 from attention_core.experiment import Experiment
 from attention_core.remembered import remembered
 from attention_core.trace import AttentionTrace
-from attention_viz.export import html_pieces, json_pieces, npz_pieces
+from attention_viz.export import json_pieces, npz_pieces
 from attention_viz.tables import csv_pieces
 from playground import compute, state
 from playground.service import metrics
@@ -46,8 +46,11 @@ Maker = Callable[[AttentionTrace, Experiment], Content]
 
 
 def _page(trace: AttentionTrace, experiment: Experiment) -> Content:
+    # Its stages link to these files.
+    from playground.offline import page_pieces
+
     with gate().turn(weigh_page(trace_numbers(experiment))):
-        pieces = list(html_pieces(trace, experiment))
+        pieces = list(page_pieces(trace, experiment))
     return Content(pieces, sum(map(len, pieces)))
 
 

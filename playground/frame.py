@@ -8,6 +8,7 @@ import streamlit as st
 
 from attention_core.experiment import Experiment
 from attention_core.experiment.hand_built import BUILT
+from attention_core.presets import preset_of
 from attention_core.trace import AttentionTrace
 from attention_viz.labels import visible
 from playground import downloads, panel, state, teacher, told
@@ -57,10 +58,14 @@ def style() -> None:
 
 
 def header(experiment: Experiment, trace: AttentionTrace, problem: str | None) -> None:
-    """Title, what the weights are, what is wrong with the input if anything is; and the tokens."""
+    """Title, what the weights are, why to look at this example; what is wrong with the input if anything is; tokens."""
     with st.container(horizontal=True, vertical_alignment="bottom", key="title"):
         st.markdown(f"# {_('Attention playground')}", width="content")
-        st.caption(honest_label(experiment), help=_about_built(experiment))
+        with st.container(gap=None):  # of two lines, which together are as high as the title: nothing moves
+            st.caption(honest_label(experiment), help=_about_built(experiment))
+            example = preset_of(experiment)
+            if example is not None:
+                st.caption(_(example.why))
     messages(problem)
     tokens(experiment, trace)
 
@@ -184,6 +189,8 @@ def _pin() -> None:
 
 
 def _unpin() -> None:
+    if state.view().opens_a:
+        state.open_cell(None)
     state.change_view(pinned=None)
 
 

@@ -8,6 +8,7 @@ from functools import cache
 from pathlib import Path
 
 import streamlit as st
+from streamlit.runtime.scriptrunner import get_script_run_ctx
 
 LOCALES = Path(__file__).parent / "locale"
 LANGUAGES = ("en",)
@@ -33,6 +34,8 @@ def begin() -> None:
 
 
 def _asked() -> str:
+    if get_script_run_ctx(suppress_warning=True) is None:
+        return "en"  # for a file, which is made outside any visitor's run
     asked = (st.query_params.get("lang") or (st.context.locale or "")).split("-")[0]
     return asked if asked in LANGUAGES else "en"
 

@@ -20,8 +20,13 @@ from playground.view import has_cell
 STAGES_OF_A_SCORE = ("raw_scores", "scaled_scores", "modified_scores", "masked_scores", "weights")
 
 
-def draw(experiment: Experiment, trace: AttentionTrace, head: int = 0, row: int | None = None) -> None:
-    """Sentence, the row's weights as bars, the derivation step by step; to begin with of a cell of `head` and `row`."""
+def draw(
+    experiment: Experiment, trace: AttentionTrace, head: int = 0, row: int | None = None, compared: str = ""
+) -> None:
+    """Sentence, the row's weights as bars, the derivation step by step; to begin with of a cell of `head` and `row`.
+
+    `compared` is said under the sentence of a cell that was opened.
+    """
     chosen = state.view().cell
     if chosen is not None and not has_cell(trace, chosen):
         chosen = None
@@ -42,18 +47,22 @@ def draw(experiment: Experiment, trace: AttentionTrace, head: int = 0, row: int 
         st.container(key="arithmetic_open" if chosen else "arithmetic_first"),
     ):
         with st.container(horizontal=True, vertical_alignment="center"):
-            st.markdown(f"### {_('Where this number comes from')}")
+            of_a = state.view().opens_a and experiment == state.view().pinned
+            title = _("Where this number of A comes from") if of_a else _("Where this number comes from")
+            st.markdown(f"### {title}")
             if chosen:
                 st.button(_("Close"), on_click=state.open_cell, args=(None,), type="tertiary")
         if chosen is None:
             st.caption(_("Click any cell, in any picture. With the keyboard: Tab to a picture, arrow keys, Enter."))
         panel.statement("sentence", found.sentence.text(_), _place(trace, found))
+        if chosen and compared:
+            st.caption(compared)
         if cell.field in SCORES:
             spec = bars_spec(trace, cell.head, cell.row, marked=cell.col, highest=260, say=_)
             panel.plot("row_bars", spec, height=spec["layout"]["height"])
         # Some thirty formulas are the dearest thing on the page: they are set once somebody asks for them.
-        for number, step in enumerate(found.steps if chosen else ()):
-            _step(number, step)
+        for place, step in enumerate(found.steps if chosen else ()):
+            _step(place, step)
 
 
 def first_cell(trace: AttentionTrace, head: int = 0, row: int | None = None) -> Cell:
@@ -77,25 +86,26 @@ def _place(trace: AttentionTrace, found: Derivation) -> str:
     return _("{field}, head {head}, column {column}").format(field=field, head=head, column=column)
 
 
-def _step(number: int, step: Step) -> None:
+def _step(place: int, step: Step) -> None:
     formulas = dict.fromkeys(filter(None, (step.formula, step.substituted)))
     if step.substituted.startswith((f"{step.formula} = ", rf"{step.formula} \approx ")):
         del formulas[step.formula]  # a symbol alone, which stands there again
-    title = f"**{number + 1}. {_(step.name)}**"
+    title = f"**{place + 1}. {_(step.name)}**"
     st.markdown("\n\n".join([title, *(f"$$\\displaystyle {one}$$" for one in formulas)]))
     if len(step.terms) > 1:
-        rows = [(term.label, *(_number(value) for value in term[1:])) for term in step.terms]
-        total: tuple[str, ...] = ("Σ", "", "", _number(step.value)) if step.value is not None else ()
-        panel.table(f"terms_{number}", rows, head=_plain(step.columns), total=total, more=_("Show all terms"))
+        rows = [(term.label, *(number(value) for value in term[1:])) for term in step.terms]
+        total: tuple[str, ...] = ("Σ", "", "", number(step.value)) if step.value is not None else ()
+        panel.table(f"terms_{place}", rows, head=_plain(step.columns), total=total, more=_("Show all terms"))
     if step.note is not None:
-        panel.statement(f"note_{number}", "", step.note.text(_))
+        panel.statement(f"note_{place}", "", step.note.text(_))
 
 
 def _plain(columns: tuple[str, ...] | None) -> tuple[Any, ...]:
     return ("", *columns) if columns else ()
 
 
-def _number(value: float) -> str:
+def number(value: float) -> str:
+    """A number as the arithmetic writes it."""
     if value in (float("inf"), float("-inf")):
         return "∞" if value > 0 else "−∞"
     text = f"{value:.4f}" if abs(value) < 1e4 else f"{value:.4g}"

@@ -10,14 +10,18 @@ from typing import Any
 import streamlit as st
 
 from attention_core.derivation import scales, score_kind, stage_formula
+from attention_core.experiment import Experiment
 from attention_core.experiment.hand_built import BUILT
 from attention_core.trace import AttentionTrace
 from attention_viz import heatmap_spec, needed_height, signed_scale
+from attention_viz.labels import visible
 from attention_viz.pool import strongest
 from playground import panel, state
 from playground.downloads import link
 from playground.i18n import _, language, plural
 from playground.prose import Section, prose
+
+ONE_LINE = 120  # characters of a sentence that a saved picture may carry
 
 SCORES = (
     "raw_scores",
@@ -119,15 +123,21 @@ def _of_side(trace: AttentionTrace, side: str, name: str) -> Any:
 
 
 def passage(trace: AttentionTrace, stage: str) -> Section:
-    """The words of a stage as this trace was computed, with its formula; why, where a variant has none of its own."""
-    words, name = prose("playground", language()), stage.removeprefix("source_")
-    plain, variant = words[name], _variant(trace, stage)
-    ways = [".".join((name, *variant[:count])) for count in range(len(variant), -1, -1)]
-    section = next(words[way] for way in ways if way in words)
+    """The words of a stage as this trace was computed, with its formula."""
+    section = words(trace, stage)
     formula = stage_formula(trace, stage)
     # In braces a formula is not broken in two; several stand side by side where there is room.
     formulas = "\u2003 ".join(f"${{{one}}}$" for one in formula.split(r" \qquad ") if one)
-    return Section(f"{section.lead}\n{formulas}".strip(), section.why or plain.why)
+    return Section(f"{section.lead}\n{formulas}".strip(), section.why)
+
+
+def words(trace: AttentionTrace, stage: str) -> Section:
+    """The words of a stage as this trace was computed; why, where a variant has none of its own."""
+    known, name = prose("playground", language()), stage.removeprefix("source_")
+    plain, variant = known[name], _variant(trace, stage)
+    ways = [".".join((name, *variant[:count])) for count in range(len(variant), -1, -1)]
+    section = next(known[way] for way in ways if way in known)
+    return Section(section.lead, section.why or plain.why)
 
 
 def _variant(trace: AttentionTrace, stage: str) -> tuple[str, ...]:
@@ -173,7 +183,7 @@ def shape(trace: AttentionTrace, field: str, one_head: bool = False) -> str:
     """The shape of a field, or of one head of it, in words and numbers: "4 heads × 6 queries × 8 d_k"."""
     left_out = {"batch", "head", "kv_head"} if one_head else {"batch"}
 
-    def words(dim: str, size: int) -> str:
+    def counted(dim: str, size: int) -> str:
         return {
             "head": plural("head", "heads", size),
             "kv_head": plural("key/value head", "key/value heads", size),
@@ -183,7 +193,17 @@ def shape(trace: AttentionTrace, field: str, one_head: bool = False) -> str:
         }.get(dim, dim)
 
     sizes = zip(trace.dims(field), trace.shape(field), strict=True)
-    return " × ".join(f"{size} {words(dim, size)}" for dim, size in sizes if dim not in left_out)
+    return " × ".join(f"{size} {counted(dim, size)}" for dim, size in sizes if dim not in left_out)
+
+
+def legend(field: str) -> str:
+    """What the colours of a field mean where no scale stands above them."""
+    return _("blue: may look, hatched: may not") if field == "allowed" else ""
+
+
+def note(trace: AttentionTrace, field: str, one_head: bool = False) -> str:
+    """What stands beside the title of a field: what its colours mean, and its shape."""
+    return " · ".join(filter(None, (legend(field), shape(trace, field, one_head))))
 
 
 def field_panel(
@@ -194,23 +214,28 @@ def field_panel(
     width: int,
     height: int,
     title: str | None = None,
+    caption: str | None = None,
+    sentence: str | None = None,
     head: int | None = None,
     scale: float | None = None,
     difference_to: AttentionTrace | None = None,
     csv: bool | str = True,
     marks: bool = True,
+    of_a: bool = False,
     hint: str = "",
     snug: bool = False,
 ) -> None:
     """Draw one field of `trace` in a panel that opens the arithmetic of the cell that is clicked.
 
     `csv` is the link of its numbers; True is that of the experiment on the screen. `hint` stands in place of the shape
-    on a phone, where what is said beside the picture on a wide screen is far below. `snug`: no higher than the picture
-    needs, for one whose shape no slider changes.
+    on a phone, where what is said beside the picture on a wide screen is far below. A saved picture says `caption`,
+    else field, head and title; and the `sentence`, by default that of the experiment on the screen. `of_a`: the trace
+    is that of the pinned experiment, and so is the arithmetic of its cells. `snug`: no higher than the picture needs,
+    for one whose shape no slider changes.
     """
-    note = shape(trace, field, one_head=head is not None)
+    beside = note(trace, field, one_head=head is not None)
     if panel.narrow():
-        width, note = min(width, 350), hint or note
+        width, beside = min(width, 350), hint or legend(field) or beside
     seen = state.view()
     shown = (
         None if head is not None and "head" not in trace.dims(field) and "kv_head" not in trace.dims(field) else head
@@ -221,7 +246,7 @@ def field_panel(
 
     def opened(cell: panel.Cell) -> None:
         row, col = strongest(trace, field, cell.head, cell.row, cell.col, panel.pool_of(key))
-        state.open_cell(panel.Cell(field, cell.head, row, col))
+        state.open_cell(panel.Cell(field, cell.head, row, col), of_a)
 
     panel.heatmap(
         key,
@@ -238,14 +263,44 @@ def field_panel(
         ),
         cells=prod(trace.shape(field)[1:]),
         title=title or field_title(field, trace),
-        note=note,
+        note=beside,
         height=height,
         csv=link(f"{field}.csv") if csv is True else csv or None,
-        group="scores" if field in SCORES else field,
-        cell=_marked(seen.cell, field) if marks else None,
+        file=_file(key, field, shown),
+        caption=(
+            caption or " · ".join(filter(None, (_field_and_head(trace, field, shown), title))),
+            sentence_of(state.experiment()) if sentence is None and csv is True else sentence or "",
+        ),
+        group=("a " if of_a else "") + ("scores" if field in SCORES else field),
+        cell=_marked(seen.cell, field) if marks and of_a == seen.opens_a else None,
         twins=trace.source_tokens == trace.tokens,
-        on_cell=opened if marks and difference_to is None else None,
+        on_cell=opened if marks else None,
     )
+
+
+def sentence_of(experiment: Experiment) -> str:
+    """The text of an experiment in one line, in cross mode with its source; empty where it is too long for that."""
+    line = texts(experiment)
+    return line if len(line) <= ONE_LINE else ""
+
+
+def texts(experiment: Experiment) -> str:
+    """The text of an experiment as it was typed, in cross mode with its source."""
+    typed = [experiment.text]
+    if experiment.mode == "cross":
+        typed.append(experiment.source_text or "")
+    return " \u2192 ".join(visible(" ".join(text.split())) for text in typed)
+
+
+def _field_and_head(trace: AttentionTrace, field: str, head: int | None) -> str:
+    title = field_title(field, trace)
+    return title if head is None else _("{field} · head {head}").format(field=title, head=head + 1)
+
+
+def _file(key: str, field: str, head: int | None) -> str:
+    """The name of a saved picture without its ending: that of the field, where no other panel shows it."""
+    name = field if key in ("hero", f"stage_{field}") else key if field in key else f"{key}_{field}"
+    return name if head is None else f"{name}_head_{head + 1}"
 
 
 def _marked(cell: panel.Cell | None, field: str) -> panel.Cell | None:

@@ -41,9 +41,9 @@ def change_view(**changes: Any) -> None:
     st.session_state["view"] = replace(view(), **changes)
 
 
-def open_cell(cell: Cell | None) -> None:
-    """Open the arithmetic of `cell`."""
-    change_view(cell=cell)
+def open_cell(cell: Cell | None, of_a: bool = False) -> None:
+    """Open the arithmetic of `cell`, of A where it is one of A."""
+    change_view(cell=cell, of_a=of_a)
 
 
 def experiment() -> Experiment:
@@ -88,11 +88,13 @@ def navigated() -> bool:
 def adopt(query: dict[str, str]) -> None:
     """Show what `query` says. What it says wrongly is named in `notes`, and its default is taken instead."""
     wrong: list[str] = []
-    query = within_limits(query, wrong)
+    asked, query = query, within_limits(query, wrong)
     wanted, problems = Experiment.read_query(query, default_text=DEFAULT.experiment.text)
     wrong += problems
     if wanted is None:
-        wanted = DEFAULT.experiment
+        # One number beyond its limit and nothing else falls back like one that is none.
+        only_beyond = asked != query
+        wanted = Experiment(DEFAULT.experiment.text) if only_beyond else DEFAULT.experiment
     if wanted.seed > widgets.MAX_SEED:
         wrong.append(
             _("seed={value}: allowed here are whole numbers to {most}").format(value=wanted.seed, most=widgets.MAX_SEED)

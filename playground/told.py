@@ -4,6 +4,9 @@ A value that the session has set is told to the browser once. One that is still 
 next run overtakes that message never hears it: it begins with the widget's default, the least of a slider for
 instance, and sends that back as if the visitor had chosen it. So the default is always what the session holds. It is
 no part of a widget's identity where it has a key, and a widget that has begun looks at it no more.
+
+A choice that is required is never taken back: the browser offers no way to, and a message that somebody has made up
+changes nothing.
 """
 
 from __future__ import annotations
@@ -37,9 +40,23 @@ def _telling(widget: Widget, begins: Callable[..., dict[str, Any]]) -> Widget:
     def told(label: str, *args: Any, key: str, **more: Any) -> Any:
         value = st.session_state.get(key)
         known = {} if value is None else begins(value, *args)
+        if value is not None and more.get("required"):
+            more["on_change"] = _unless_taken_back(key, value, more.get("on_change"), more.pop("args", ()))
         return widget(label, *args, key=key, **{**more, **known})
 
     return told
+
+
+def _unless_taken_back(key: str, value: Any, on_change: Callable[..., None] | None, given: Any) -> Callable[[], None]:
+    """What is called when the widget has changed: `on_change`, unless nothing is chosen, which leaves it at `value`."""
+
+    def changed() -> None:
+        if st.session_state[key] is None:
+            st.session_state[key] = value
+        elif on_change is not None:
+            on_change(*given)
+
+    return changed
 
 
 def _as_it_is(value: Any) -> dict[str, Any]:

@@ -18,17 +18,27 @@ from playground.settings import limits
 _FIRST = ("weights", "masked_scores", "scaled_scores", "raw_scores", "q", "k", "v", "context", "concat", "output")
 _NEVER = ("value_embedding",)  # no experiment makes its values of other vectors than its keys
 STAGES = (*_FIRST, *(name for name in FIELDS if name not in (*_FIRST, *_NEVER)))  # that can be compared
+OF_A = "a."  # before the cell in a link, where it is one of A
 MAX_PINNED = 200_000  # characters of the pinned experiment's query, unpacked
 
 
 @dataclass(frozen=True)
 class View:
-    """One head or all, the open cell, the experiment pinned as A, the stage in which it is compared."""
+    """One head or all, the open cell, the experiment pinned as A, the stage in which it is compared.
+
+    `of_a` says that the open cell is one of A.
+    """
 
     head: int | None = None
     cell: Cell | None = None
     pinned: Experiment | None = None
     stage: str = "weights"
+    of_a: bool = False
+
+    @property
+    def opens_a(self) -> bool:
+        """Whether the open cell is one of A, and there is an A."""
+        return self.of_a and self.cell is not None and self.pinned is not None
 
     def to_query(self) -> dict[str, str]:
         """The view's part of a link; defaults are left out."""
@@ -36,7 +46,8 @@ class View:
         if self.head is not None:
             query["head"] = str(self.head + 1)
         if self.cell is not None:
-            query["cell"] = f"{self.cell.field}.{self.cell.head}.{self.cell.row}.{self.cell.col}"
+            place = f"{self.cell.field}.{self.cell.head}.{self.cell.row}.{self.cell.col}"
+            query["cell"] = f"{OF_A}{place}" if self.opens_a else place
         if self.pinned is not None:
             query["a"] = _squeeze(urlencode(self.pinned.to_query()))
             if self.stage != View.stage:
@@ -51,6 +62,7 @@ def read_view(query: Mapping[str, str], notes: list[str]) -> View:
         _read_cell(query, notes),
         _read_pinned(query, notes),
         _read_stage(query, notes),
+        query.get("cell", "").startswith(OF_A),
     )
 
 
@@ -66,7 +78,7 @@ def fitting(view: View, trace: AttentionTrace, notes: list[str]) -> View:
         words = _("stage={value}: this experiment has {fields}")
         notes.append(words.format(value=repr(view.stage), fields=", ".join(trace.fields())))
         view = replace(view, stage=View.stage)
-    if view.cell is not None and not has_cell(trace, view.cell):
+    if view.cell is not None and not view.opens_a and not has_cell(trace, view.cell):
         place = View(cell=view.cell).to_query()["cell"]
         words = _("cell={value}: there is no such cell; allowed is field.head.row.column, each counted from 0")
         notes.append(words.format(value=repr(place)))
@@ -105,7 +117,7 @@ def _read_cell(query: Mapping[str, str], notes: list[str]) -> Cell | None:
     text = query.get("cell")
     if text is None:
         return None
-    parts = text.split(".")
+    parts = text.removeprefix(OF_A).split(".")
     if len(parts) == 4 and all(part.isdecimal() and len(part) < 7 for part in parts[1:]):
         return Cell(parts[0][:40], *(int(part) for part in parts[1:]))
     notes.append(_("cell={value}: allowed is field.head.row.column").format(value=repr(text[:60])))
@@ -130,7 +142,8 @@ def _squeeze(text: str) -> str:
 
 def _unsqueeze(text: str) -> str:
     try:
-        packed = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+        # A text that has other letters too is refused by encode, in words that are not ours.
+        packed = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
         reader = zlib.decompressobj()
         plain = reader.decompress(packed, MAX_PINNED)
         if reader.unconsumed_tail:
@@ -138,5 +151,5 @@ def _unsqueeze(text: str) -> str:
         if not reader.eof:
             raise ValueError(_("it is damaged"))
         return plain.decode()
-    except (zlib.error, binascii.Error, UnicodeDecodeError) as problem:
+    except (zlib.error, binascii.Error, UnicodeError) as problem:
         raise ValueError(_("it is damaged")) from problem

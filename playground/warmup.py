@@ -29,9 +29,10 @@ def warm_up() -> None:
     from attention_core.presets import DEFAULT
     from attention_viz import heatmap_spec
     from playground import assets, compute, freed, inspector, stages
-    from playground.service import batches, lean_state, theme
+    from playground.service import batches, heard, lean_state, theme
 
     freed.give_back()
+    heard.install()
     lean_state.install()
     batches.install()
     theme.install()

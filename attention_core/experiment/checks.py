@@ -90,9 +90,7 @@ def check_field(name: str, value: object) -> object:
     if name == "temperature":
         return _number(name, value, COOLEST, HOTTEST)
     if name == "dropout":
-        if value == 1.0:
-            raise _refusal(name, value, "allowed are numbers from 0 up to, not including, 1")
-        return _number(name, value, 0.0, 1.0)
+        return _number(name, value, 0.0, math.nextafter(1.0, 0.0), "0 up to, not including, 1")
     if name == "mask":
         if not isinstance(value, Mask):
             raise _refusal(name, value, "allowed are masks, Causal() for instance")
@@ -131,8 +129,9 @@ def _whole(name: str, value: object, least: int, most: int | None = None) -> int
     return number
 
 
-def _number(name: str, value: object, least: float, most: float) -> float:
-    allowed = f"allowed are numbers from {least:g} to {most:g}"
+def _number(name: str, value: object, least: float, most: float, said: str = "") -> float:
+    """The number, if it is from `least` to `most`, which `said` puts in words where figures would not do."""
+    allowed = f"allowed are numbers from {said or f'{least:g} to {most:g}'}"
     if not isinstance(value, numbers.Real) or isinstance(value, bool):
         raise _refusal(name, value, allowed)
     try:

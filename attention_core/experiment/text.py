@@ -37,13 +37,14 @@ class _Form:
 
 
 _WHOLE = re.compile(r"-?[0-9]{1,19}")
-_NUMBER = re.compile(r"[0-9]{1,20}(\.[0-9]{1,20})?(e-?[0-9]{1,3})?")
+_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?(e-?[0-9]{1,3})?")
 _WORD = re.compile(r"[a-z0-9_]{1,40}")
 
 
 def _read_whole(text: str) -> int:
     if not _WHOLE.fullmatch(text):
-        raise ValueError("allowed are whole numbers")
+        longer = re.fullmatch(r"-?[0-9]+", text)
+        raise ValueError("allowed are whole numbers" + (" of at most 19 digits" if longer else ""))
     return int(text)
 
 

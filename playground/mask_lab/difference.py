@@ -79,7 +79,12 @@ def _keep() -> None:
 
 
 def _mask_text(text: str) -> str:
-    return format_mask(parse_mask(text))
+    try:
+        return format_mask(parse_mask(text))
+    except ValueError as problem:
+        # Said of the whole it begins with "mask=", and the link has another name for it; of a part, "width=0: ...".
+        words = str(problem).removeprefix("mask=")
+        raise ValueError(words if words != str(problem) else f"{text[:40]!r}: {words}") from None
 
 
 def _difference(before: AttentionTrace, after: AttentionTrace, field: str, head: int | None) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import streamlit as st
 
+from attention_viz.labels import escape
 from playground.assets import addresses
 from playground.i18n import _, language
 from playground.panel import screen
@@ -68,6 +69,8 @@ def heatmap(
     note: str = "",
     height: int = 300,
     csv: str | None = None,
+    file: str | None = None,
+    caption: Sequence[str] = (),
     group: str | None = None,
     cell: Cell | None = None,
     twins: bool = True,
@@ -82,6 +85,7 @@ def heatmap(
     `spec` makes the figure (`attention_viz.heatmap_spec`) and is called only if the panel needs its numbers: not while
     the browser says that it is far from the screen, and above `LARGE` cells only once it says that it is near. Where
     the figure draws several cells as one the note says so, and `on_cell` is given a row and column of the picture.
+    A picture that is saved is called `file` and carries `caption`, one or two lines; by default the title.
     Panels of one `group` mark the same open `cell`. `twins`
     says that queries and keys are the same tokens. With `on_paint` cells can be painted, `brush` of them wide, and the
     whole grid comes back after each stroke. What is painted is the picture itself, or `painted_now`, where the picture
@@ -117,7 +121,7 @@ def heatmap(
         "meta": meta,
         "large": large,
         "plotly": addresses()["plotly.min.js"],
-        "file": key,
+        "file": file or key,
         "group": name,
         "twins": twins,
         "selectable": on_cell is not None,
@@ -141,7 +145,7 @@ def heatmap(
         st.session_state[f"{key}_meta"] = meta
     sent = _component()(
         key=key,
-        data=pack(header, csv=csv, cell=marked),
+        data=pack(header, csv=csv, cell=marked, caption=[escape(line) for line in caption or (title,)]),
         on_back_change=_heard,
         on_cell_change=clicked,
         on_near_change=_heard,

@@ -5,6 +5,7 @@ import { plotly } from "./library.js";
 import { dequeue, enqueue, hurry } from "./queue.js";
 import { Overlay } from "./overlay.js";
 import { Painter } from "./paint.js";
+import { picture } from "./picture.js";
 import { Readout } from "./readout.js";
 import { enter, leave, unseen, wanted } from "./sight.js";
 import { allBut, swap } from "./swap.js";
@@ -12,7 +13,7 @@ import { theme, tokenColours } from "./theme.js";
 import { Toolbar } from "./toolbar.js";
 
 const CONFIG = { displayModeBar: false, responsive: false, showTips: false, doubleClick: "reset" };
-const READABLE = { width: 30, height: 15 }; // pixels a cell needs before its value is printed in it
+const READABLE = { width: 30, height: 15 }; // pixels a cell needs before its value is printed in it (frame.py: TEXT_FROM)
 const STRIPES = 80; // tokens up to which each has its coloured stripe
 const NARROW = "(max-width: 640px)"; // Python arranges the heads in fewer columns here
 
@@ -161,7 +162,11 @@ export class Heatmap {
     const [y0, y1] = layout.yaxis.range ?? [0, 1];
     let width = (layout.width - margin.l - margin.r) / Math.abs(x1 - x0);
     let height = (layout.height - margin.t - margin.b) / Math.abs(y1 - y0);
-    if (layout.yaxis.scaleanchor || layout.xaxis.scaleanchor) width = height = Math.min(width, height);
+    if (layout.yaxis.scaleanchor) {
+      const ratio = layout.yaxis.scaleratio ?? 1;
+      width = Math.min(width, height / ratio);
+      height = width * ratio;
+    }
     return { width, height };
   }
 
@@ -394,16 +399,11 @@ export class Heatmap {
     this.light();
   }
 
-  // For a picture to keep: what is on the screen, with the sign in each forbidden cell as part of the figure.
+  // For a picture to keep: with the sign in each forbidden cell as part of the figure.
   picture() {
     const size = this.printed;
     const signs = (size ? this.forbidden() : []).map(([x, y]) => ({ x, y, text: this.sign(), showarrow: false, font: { size } }));
-    const layout = {
-      ...this.plot.layout,
-      paper_bgcolor: this.colours.background,
-      annotations: [...(this.plot.layout.annotations ?? []), ...signs],
-    };
-    return { data: this.plot.data, layout };
+    return picture(this.plot, { area: this.overlay.area, colours: this.colours, caption: this.latest.caption, signs });
   }
 
   remove() {

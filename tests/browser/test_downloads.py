@@ -6,13 +6,19 @@ import csv
 import io
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import urlencode
 from xml.etree import ElementTree
 
 import numpy as np
+import torch
+from PIL import Image
 from playwright.sync_api import Browser, Page
 
+from attention_core.experiment import Experiment
+from attention_viz.tables import to_csv
+from playground.assets import addresses
 from tests import serving
 from tests.browser.conftest import SMALL, Visit
 from tests.browser.lessons import open_lesson, painted
@@ -35,20 +41,21 @@ def take(page: Page, panel: str, what: str, folder: Path) -> Path:
 def test_pictures_and_numbers(visit: Visit, tmp_path: Path) -> None:
     page = visit(CAUSAL)
     png = take(page, "hero", "PNG", tmp_path)
-    assert png.name == "hero.png"
-    head = png.read_bytes()[:24]
-    assert head.startswith(b"\x89PNG")
-    box = page.locator(".st-key-hero .js-plotly-plot").bounding_box()
-    assert box is not None
-    size = int.from_bytes(head[16:20], "big"), int.from_bytes(head[20:24], "big")
-    assert size == (round(2 * box["width"]), round(2 * box["height"]))
+    assert png.name == "weights.png"
+    with Image.open(png) as opened:
+        ink = np.asarray(opened.convert("L")) < 200
+    # At twice its size, and with no more than its margin of paper on any side.
+    rows, cols = np.flatnonzero(ink.any(axis=1)), np.flatnonzero(ink.any(axis=0))
+    assert 400 < ink.shape[0] < 1000
+    assert rows[0] < 40 and ink.shape[0] - rows[-1] < 40 and cols[0] < 40 and ink.shape[1] - cols[-1] < 80
 
     svg = take(page, "stage_weights", "SVG", tmp_path)
     picture = ElementTree.parse(svg).getroot()
     assert picture.tag == "{http://www.w3.org/2000/svg}svg"
     words = " ".join("".join(node.itertext()) for node in picture.iter("{http://www.w3.org/2000/svg}text"))
+    assert "Weights" in words and CAUSAL["text"] in words
     for word in CAUSAL["text"].split():
-        assert word in words
+        assert words.count(word) > 1
     # A forbidden cell says so in the picture as well: 10 above the diagonal, in each of 2 heads.
     assert words.count("×") == 20
     weights = drawn(page, "stage_weights").blocks
@@ -98,6 +105,32 @@ def test_a_file_that_is_refused_says_why(chromium: Browser, tmp_path: Path) -> N
         )
         assert page.url == before and said.get_attribute("role") == "status"
         page.close()
+
+
+def test_the_browsers_csv_is_as_harmless_as_the_servers(visit: Visit) -> None:
+    """What a spreadsheet takes for a formula is the same in both, and a number is written with the same digits."""
+    tokens = [*(f"{sign}1" for sign in "=+-@\t\r\n＝＋－＠"), "a=b", "1"]
+    values = torch.tensor([[0.1, 1 / 3, 16777215.0, -2e-7, 0.5, 1e-30, 3.0, 1e9, 7.5, 100.0, 0.7, 123456.7, 0.0]])
+    embedding = values.expand(len(tokens), -1).contiguous()
+    experiment = Experiment("a " * len(tokens), d_model=values.shape[1], num_heads=1)
+    trace = replace(experiment.run(), tokens=tuple(tokens), embedding=embedding[None])
+    servers = list(csv.DictReader(io.StringIO(to_csv(trace, "embedding"), newline="")))
+    page = visit(SMALL)
+    text = page.evaluate(
+        """async ([path, tokens, row]) => {
+          const { csvOf } = await import(new URL(path, document.baseURI).href);
+          const [rows, cols] = [tokens.length, row.length];
+          const block = { head: null, x0: 0, y0: 0 };
+          const meta = { blocks: [block], rows, cols, rows_are: "query", cols_are: "feature", gap: null,
+            row_labels: tokens, col_labels: row.map(String) };
+          return csvOf({ figure: { data: [{ z: tokens.map(() => Float32Array.from(row)) }] }, meta });
+        }""",
+        [addresses()["csv.js"], tokens, values[0].tolist()],
+    )
+    browsers = list(csv.DictReader(io.StringIO(text, newline="")))
+    assert [row["query"] for row in browsers] == [row["query"] for row in servers]
+    assert [row["query"][0] for row in browsers[:: len(tokens)]] == ["'"] * 11 + ["a", "1"]
+    assert [float(row["value"]) for row in browsers] == [float(row["value"]) for row in servers]
 
 
 def test_the_code_and_the_page(visit: Visit, chromium: Browser, tmp_path: Path) -> None:

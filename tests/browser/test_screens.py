@@ -9,6 +9,7 @@ import pytest
 from playwright.sync_api import Page
 
 from attention_core.experiment import Experiment
+from attention_core.presets import PRESETS, preset
 from tests.browser.conftest import SMALL, Visit
 from tests.browser.reading import cell_at, drawn, in_the_address, into_view, painted, repainted, settled
 
@@ -128,6 +129,42 @@ def is_readable(page: Page, *, dark: bool) -> None:
         assert contrast(colour, cell) > 3, (colour, words, cell)
     chip = page.evaluate("getComputedStyle(document.querySelector('.ap-chip')).color")
     assert contrast(chip, paper) > 7
+
+
+def test_every_number_of_a_small_case_is_printed(visit: Visit) -> None:
+    """Five tokens, two heads, width 4: the example says that every number fits on the screen."""
+    experiment = preset("five-tokens").experiment
+    page = visit(experiment.to_query())
+    trace = experiment.run()
+    for field in ("embedding", "q", "k", "v", "raw_scores", "weights", "context", "concat", "output"):
+        printed = page.evaluate(
+            """(field) => [...document.querySelectorAll(`.st-key-stage_${field} .heatmap-label text`)]
+              .map((text) => text.textContent)""",
+            field,
+        )
+        values = trace.field(field)[0].flatten().tolist()
+        decimals = 2 if max(map(abs, values)) < 10 else 1
+        wanted = sorted(f"{value:.{decimals}f}".replace("-0.00", "0.00") for value in values)
+        assert sorted(words.replace("−", "-").replace("-0.00", "0.00") for words in printed) == wanted, field
+
+
+def test_no_title_of_an_example_is_clipped(visit: Visit) -> None:
+    page = visit()
+    page.locator(".st-key-preset input").click()
+    lists = page.locator('[data-testid="stSelectboxVirtualDropdown"]')
+    lists.wait_for()
+    seen = set()
+    for _ in range(12):
+        for words, clipped in page.evaluate(
+            """() => [...document.querySelectorAll('[role="option"]')].map((option) => [
+              option.textContent,
+              [option, ...option.querySelectorAll("*")].some((part) => part.scrollWidth > part.clientWidth + 1),
+            ])"""
+        ):
+            assert not clipped, words
+            seen.add(words)
+        page.keyboard.press("ArrowDown")
+    assert seen == {example.title for example in PRESETS}
 
 
 def test_a_long_paragraph_is_drawn_when_it_comes_near(visit: Visit) -> None:

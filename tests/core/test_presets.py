@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
 from attention_core.experiment import Experiment
 from attention_core.limits import Limits
-from attention_core.presets import DEFAULT, PRESETS, Preset, preset
+from attention_core.presets import DEFAULT, PRESETS, Preset, preset, preset_of
 
 
 @pytest.mark.parametrize("example", PRESETS, ids=lambda example: example.id)
@@ -24,6 +26,12 @@ def test_ids_are_unique_and_fit_an_address() -> None:
     assert len(set(ids)) == len(ids)
     assert all(id.replace("-", "").isalnum() and id.isascii() and id == id.lower() for id in ids)
     assert len({example.experiment for example in PRESETS}) == len(PRESETS)
+
+
+def test_an_experiment_is_known_as_an_example_while_nothing_in_it_differs() -> None:
+    for example in PRESETS:
+        assert preset_of(example.experiment) == example
+        assert preset_of(replace(example.experiment, seed=example.experiment.seed + 1)) is None
 
 
 def test_the_first_example_means_something() -> None:

@@ -329,6 +329,13 @@ def test_what_does_not_fit_is_listed_and_nothing_changes() -> None:
     assert torch.equal(layer.weight, STATE["w"]) and layer.weight.requires_grad
 
 
+@pytest.mark.parametrize("state", ["weights.safetensors", Path("weights.safetensors"), b"...", None, [STATE["w"]]])
+def test_what_is_no_dict_of_tensors_is_refused_by_its_kind(state: object) -> None:
+    kind = type(state).__name__
+    with pytest.raises(ValueError, match=rf"^state is a {kind}: allowed is a dict of tensors, such as load_weights"):
+        load_into(nn.Linear(5, 3), state)  # type: ignore[arg-type]
+
+
 def test_a_long_list_of_names_is_shortened() -> None:
     many = {f"{i:02}" + "x" * 500: torch.zeros(1) for i in range(20)}
     with pytest.raises(ValueError, match="and 12 more") as caught:

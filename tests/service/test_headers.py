@@ -11,7 +11,7 @@ import pytest
 import streamlit
 
 import app
-from playground.service import headers, pace, settings, uploads
+from playground.service import frames, headers, pace, settings, uploads
 from tests.service.asgi import ask
 
 
@@ -36,7 +36,8 @@ def test_every_answer_has_them(path: str) -> None:
 
 
 def test_the_app_puts_them_on_streamlit_s_pages_too() -> None:
-    assert [middleware.cls for middleware in app.app._user_middleware] == [pace.Paced, headers.Headers, uploads.Uploads]
+    wanted = [pace.Paced, headers.Headers, uploads.Uploads, frames.Frames]
+    assert [middleware.cls for middleware in app.app._user_middleware] == wanted
 
 
 def test_nothing_is_allowed_that_is_not_needed() -> None:

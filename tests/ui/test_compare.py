@@ -10,7 +10,7 @@ from streamlit.testing.v1 import AppTest
 
 from attention_core.experiment import Experiment
 from playground.view import STAGES
-from tests.ui.reading import alerts, expected, good, healthy, open_app, panel, panels, same
+from tests.ui.reading import alerts, expected, good, healthy, open_app, panel, panels, same, tell
 
 A = Experiment("one two three four five", num_heads=2, d_model=12)
 B = replace(A, seed=7)
@@ -124,8 +124,27 @@ def test_unpinning_ends_it(app: AppTest) -> None:
     assert "a" not in app.query_params
 
 
-def test_a_is_not_what_a_click_explains(app: AppTest) -> None:
-    """The arithmetic is that of B: a cell of A must not open it as if it were its own."""
-    assert panel(app, "compare_a").header["selectable"] is False
-    assert panel(app, "compare_difference").header["selectable"] is False
-    assert panel(app, "compare_b").header["selectable"] is True
+def test_a_click_on_a_explains_a_and_one_on_the_difference_b(app: AppTest) -> None:
+    app.number_input(key="c_seed").set_value(7).run()
+    a, b = (float(one.run().field("weights")[0, 1, 3, 2]) for one in (A, B))
+    compared = f"In A this is {a:.4f}, in B {b:.4f}: B − A is {b - a:.4f}.".replace("-", "−")
+    for key, value, title in (
+        ("compare_a", a, "### Where this number of A comes from"),
+        ("compare_difference", b, "### Where this number comes from"),
+        ("compare_b", b, "### Where this number comes from"),
+    ):
+        assert panel(app, key).header["selectable"] is True
+        tell(app, key, cell=["weights", 1, 3, 2])
+        healthy(app)
+        assert title in [one.value for one in app.main.markdown]
+        assert f"looks {100 * value:.0f} % at 'three'" in panel(app, "sentence").header["sentence"]
+        assert compared in [caption.value for caption in app.main.caption]
+        marked = {name: panel(app, name).header["cell"] is not None for name in ("compare_a", "compare_b", "hero")}
+        of_a = key == "compare_a"
+        assert marked == {"compare_a": of_a, "compare_b": not of_a, "hero": not of_a}
+        again = open_app(app.query_params)
+        assert alerts(again) == []
+        assert panel(again, "sentence").raw == panel(app, "sentence").raw
+    tell(app, "compare_a", cell=["weights", 1, 3, 2])
+    press(app, "Unpin A")
+    assert "cell" not in app.query_params

@@ -111,6 +111,22 @@ def test_more_heads_are_heads_of_their_own(app: AppTest) -> None:
         assert fields(app)["k"].blocks.shape[0] == heads
 
 
+@pytest.mark.parametrize(("heads", "stale"), [(3, "6"), (3, "2"), (4, "6"), (4, "3"), (1, "6")])
+def test_a_quick_browser_that_still_says_an_older_number_shares_nothing(heads: int, stale: str) -> None:
+    """The slider runs forwards, from one for all to none shared; a number that is gone from it was not chosen."""
+    app = open_app(replace(START, num_heads=6).to_query())
+    assert app.select_slider(key="c_kv").options == ["1", "2", "3", "6"]
+    app.select_slider(key="c_heads").set_value(heads).run()
+    for seed in (7, 8):
+        app.number_input(key="c_seed").set_value(seed)
+        states = app._tree.get_widget_states()
+        for state in states.widgets:
+            if state.id.endswith("-c_kv"):
+                state.string_array_value.data[:] = [stale]
+        app._run(states)
+        shows(app, replace(START, num_heads=heads, seed=seed))
+
+
 def test_causal_hides_the_upper_triangle_and_nothing_else() -> None:
     app = open_app(DEFAULT.experiment.to_query())
     app.button_group(key="c_mode").set_value("causal").run()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import subprocess
 import sys
 from contextlib import ExitStack
@@ -93,6 +94,27 @@ def test_the_page_needs_no_network() -> None:
     assert "<three>" not in page and "&lt;three&gt;" in page
     assert "http-equiv" in page and "default-src 'none'" in page
     assert 'src="http' not in page and "<link" not in page
+
+
+def test_the_page_speaks_as_the_playground_does(caplog: pytest.LogCaptureFixture) -> None:
+    """The sentence as it was typed, what its weights are, and stage by stage its words, formula and titles."""
+    text = "= 1 + 1,  <b> don't"
+    query = {"text": text, "heads": "2", "width": "8", "mode": "causal"}
+    page = build("attention.html", query).body.decode()
+    assert caplog.records == []  # no phrase asks for the language of a visitor's run, which a download is not
+    page = page[page.index("<body>") : page.index('<script type="application/json"')]
+    assert page.startswith("<body>\n<h1>= 1 + 1, &lt;b&gt; don&#x27;t</h1>\n<p class=note>Random weights: ")
+    app = open_app(query)
+    headings = [one.value.splitlines()[0].removeprefix("### ") for one in app.main.markdown if " · " in one.value[:9]]
+    assert len(headings) == 9
+    assert re.findall("<h2>(.*?)</h2>", page) == headings
+    titles = re.findall("<h3>(.*?)</h3>", page)
+    assert titles[:4] == ["x, the input", "Q, queries", "K, keys", "V, values"] and "Mask" in titles
+    assert "<p>The scores are divided by √(<i>d</i><sub><i>k</i></sub>), so that wide heads do not shout.</p>" in page
+    tokens = len(Experiment(text).tokens())
+    assert f"<p class=shape>2 key/value heads × {tokens} keys × 4 d_k</p>" in page
+    assert f"blue: may look, hatched: may not · 2 heads × {tokens} queries" in page
+    assert "_" not in "".join((*headings, *titles))
 
 
 @pytest.mark.parametrize(
@@ -216,3 +238,18 @@ def test_pages_to_keep_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
         assert b"The machine is full" in bytes(answer.body)
         assert routes.download(request({"name": "trace.npz"}, query)).status_code == 200
     assert routes.download(request({"name": "attention.html"}, query)).status_code == 200
+
+
+def test_a_saved_picture_is_named_after_what_it_shows_and_says_it() -> None:
+    cross = {"text": "one <two>", "source": "three", "mode": "cross", "heads": "2", "width": "8", "head": "2"}
+    app = open_app(cross)
+    sentence = "one &lt;two&gt; \u2192 three"
+    for key, file, title in (
+        ("hero", "weights_head_2", "Weights of head 2"),
+        ("stage_scaled_scores", "scaled_scores_head_2", "Scaled scores · head 2"),
+        ("stage_output", "output", "Output"),
+    ):
+        header = panel(app, key).header
+        assert (header["file"], header["caption"]) == (file, [title, sentence])
+    long = open_app({"text": "word " * 30, "heads": "2", "width": "8"})
+    assert panel(long, "hero").header["caption"] == ["Weights of every head", ""]

@@ -166,10 +166,28 @@ def test_a_number_is_refused_for_what_is_wrong_with_it(value: str, words: str) -
     assert any(words in sentence for sentence in alerts(open_app({"text": "a b", "heads": value})))
 
 
-@pytest.mark.parametrize("damaged", ["!!!", "AAAA", "e"])
+@pytest.mark.parametrize("damaged", ["!!!", "AAAA", "e", "éé"])
 def test_a_pin_that_was_cut_is_not_called_too_long(damaged: str) -> None:
     (words,) = alerts(open_app({"text": "a b", "a": damaged}))
     assert "damaged" in words and "longer" not in words
+
+
+@pytest.mark.parametrize("heads", ["0", "999"])
+def test_a_number_too_small_and_one_too_large_fall_back_alike(heads: str) -> None:
+    app = open_app({"heads": heads})
+    assert len(alerts(app)) == 1
+    assert good(app) == Experiment(DEFAULT.experiment.text)  # whose number of heads the first message names
+
+
+def test_a_mask_in_a_link_is_named_as_the_link_names_it() -> None:
+    for text, words in {
+        "zzz": "mask_lab_base='zzz': allowed are full, causal",
+        "causal.and.zzz": "mask_lab_base='zzz': allowed are full, causal",
+        "window-0": "mask_lab_base='window-0': width=0: allowed are whole numbers from 1",
+        "begin.causal": "mask_lab_base='begin.causal': mask: a begin without its end",
+    }.items():
+        [said] = alerts(open_lesson("mask_lab", {"text": "one two", "mask_lab_base": text}))
+        assert said.startswith(words)
 
 
 SETTINGS = {

@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from attention_core.experiment import Experiment
-from attention_core.presets import DEFAULT, PRESETS, Preset
+from attention_core.presets import DEFAULT, PRESETS, Preset, preset
 from playground import compute, frame
 from tests.ui.lessons import open_lesson
 from tests.ui.reading import alerts, expected, fields, good, healthy, open_app, panel, panels, same, softmax, tell
@@ -108,6 +108,24 @@ def test_random_weights_are_said_to_be_random(app: AppTest) -> None:
     assert "built by hand" in captions and "Nothing was trained" in captions
     other = open_app({"text": "one two", "weights": "random"})
     assert any("the meaning is not" in caption.value for caption in other.main.caption)
+
+
+def test_an_example_says_why_to_look_at_it_as_long_as_it_is_on_the_screen() -> None:
+    app = open_app()
+    for name in ("five-tokens", "translation"):
+        app.selectbox(key="preset").set_value(name).run()
+        said = [caption.value for caption in app.main.caption]
+        assert said[1] == preset(name).why
+    app.text_input(key="c_text").set_value("of my own").run()
+    assert all(example.why not in [caption.value for caption in app.main.caption] for example in PRESETS)
+
+
+def test_the_mask_says_what_its_colours_mean() -> None:
+    app = open_app()
+    note = panel(app, "stage_allowed").header["note"]
+    assert note.startswith("blue: may look, hatched: may not · ") and "queries" in note
+    tell(app, "hero", state={"narrow": True})
+    assert panel(app, "stage_allowed").header["note"] == "blue: may look, hatched: may not"
 
 
 def test_the_first_cell_of_the_inspector_is_where_the_token_in_the_middle_looks_most(app: AppTest) -> None:

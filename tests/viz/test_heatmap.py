@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 import pytest
 import torch
 
+from attention_core.experiment import Experiment
 from attention_core.trace import AttentionTrace
 from attention_viz import heatmap_spec, signed_scale
 from attention_viz.heatmap import number_format
@@ -387,6 +388,26 @@ def test_values_are_printed_only_where_they_can_be_read(make: Make) -> None:
         ".1e",
         ".1e",
     ]
+
+
+def test_vectors_of_a_small_case_have_cells_wide_enough_for_their_numbers() -> None:
+    """Five tokens, two heads, width 2, in a stage of 230 pixels: 27 high, where squares of 27 would print nothing."""
+    small = Experiment("The cat sat down quietly", num_heads=2, d_model=4).run()
+    for field in ("q", "k", "v"):
+        spec = heatmap_spec(small, field, box=(520, 230), titled=False)
+        wide, high = spec["meta"]["cell"]
+        assert 26 < high < 28 and wide == pytest.approx(2.4 * high, abs=0.02)
+        assert spec["layout"]["yaxis"]["scaleanchor"] == "x"
+        assert spec["layout"]["yaxis"]["scaleratio"] == pytest.approx(high / wide, abs=1e-3)
+        assert spec["data"][0]["texttemplate"] == "%{z:.2f}"
+        # Both blocks, the gap between them and the margins are no wider than the box.
+        assert spec["meta"]["width"] <= 520 and spec["meta"]["height"] <= 230
+    # Squares that can be read stay squares, and so do those that would not print in any shape.
+    large = heatmap_spec(small, "q", box=(900, 480))
+    assert large["layout"]["yaxis"]["scaleratio"] == 1.0 and large["meta"]["cell"][0] == large["meta"]["cell"][1]
+    many = Experiment("The cat sat down quietly", num_heads=8, d_model=64).run()
+    assert heatmap_spec(many, "q", box=(1400, 230))["layout"]["yaxis"]["scaleratio"] == 1.0
+    assert "scaleanchor" not in heatmap_spec(many, "q", box=(520, 230))["layout"]["yaxis"]
 
 
 def test_the_trace_is_left_as_it_was(causal: AttentionTrace) -> None:

@@ -18,6 +18,7 @@ from playwright.sync_api import Browser, sync_playwright
 from attention_core.experiment import Experiment
 from attention_core.trace import AttentionTrace
 from attention_viz import html_page, plotlyjs
+from attention_viz.page import Passage
 from tests.viz.conftest import Make
 
 HOSTILE = (
@@ -111,6 +112,23 @@ def test_every_stage_is_there_once(causal: AttentionTrace) -> None:
         html_page(causal, fields=["attention"])
 
 
+def test_passages_say_in_words_what_each_picture_shows(causal: AttentionTrace) -> None:
+    vectors = {"q": ("Q, queries", "wide"), "k": ("K", "<i>")}
+    passages = [
+        Passage("1 · Queries", "Each $x_i$ < 1 & asks.", "q_i = x_i W_Q", vectors),
+        Passage("2 · Weights", "Shares.", "", {"weights": ("Weights", "2 heads")}),
+    ]
+    page = html_page(causal, passages=passages, title="as typed", note="Nothing was trained.")
+    assert "<h1>as typed</h1>\n<p class=note>Nothing was trained.</p>" in page
+    assert "<p>Each <i>x</i><sub><i>i</i></sub> &lt; 1 &amp; asks.</p>" in page
+    assert re.findall(r"<p class=formula>(.*?)</p>", page) == [
+        "<i>q</i><sub><i>i</i></sub> = <i>x</i><sub><i>i</i></sub> <i>W</i><sub><i>Q</i></sub>"
+    ]
+    assert re.findall(r"<h[23]>(.*?)</h[23]>", page) == ["1 · Queries", "Q, queries", "K", "2 · Weights"]
+    assert re.findall(r"<p class=shape>(.*?)</p>", page) == ["wide", "&lt;i&gt;", "2 heads"]
+    assert len(re.findall(r'<div id="stage-\d"', page)) == 3
+
+
 def drawn(page: Any, place: int) -> np.ndarray:
     """The numbers of a plot as plotly.js holds them; NaN where it draws nothing."""
     rows = page.evaluate(
@@ -157,7 +175,9 @@ def test_it_opens_in_a_browser_and_shows_the_numbers(browser: Browser, tmp_path:
 
     labels = page.locator("#stage-1 .ytick").all_text_contents()
     assert [label.strip() for label in labels[:count]] == list(trace.tokens)
-    assert page.locator("h1").inner_text() == " ".join(trace.tokens)
+    assert page.locator("h1").inner_text() == experiment.text
+    shapes = page.locator(".shape").all_text_contents()
+    assert shapes[1] == f"2 heads × {count} queries × {count} keys"
     colour = page.evaluate("getComputedStyle(document.body).backgroundColor")
     assert colour == {"light": "rgb(255, 255, 255)", "dark": "rgb(14, 17, 23)"}[scheme]
     context.close()
