@@ -15,7 +15,7 @@ export class Toolbar {
     this.tools = this.bar.appendChild(document.createElement("span"));
     this.tools.className = "ap-tools";
     this.refusal = root.appendChild(document.createElement("div"));
-    this.refusal.className = "ap-tip ap-refusal";
+    this.refusal.className = "ap-refusal";
     this.refusal.setAttribute("role", "status");
   }
 

@@ -145,6 +145,9 @@ def listen(context: BrowserContext, *, tall: bool = True) -> None:
             window.IntersectionObserver = class extends IntersectionObserver {
               constructor(heard, options) { super(heard, { ...options, rootMargin: "100000px" }); }
             };
+            const laidOut = new CSSStyleSheet();
+            laidOut.replaceSync("* { content-visibility: visible !important; }");
+            document.adoptedStyleSheets = [laidOut];
             """
         )
     context.add_init_script(

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from streamlit.proto.WidgetStates_pb2 import WidgetState
 from websockets.asyncio.client import connect
@@ -11,6 +9,7 @@ from websockets.exceptions import ConnectionClosedError
 
 from benchmarks.visitor import Visitor
 from playground.service.frames import Frames
+from tests.browser.test_load import run
 
 
 @pytest.mark.parametrize("text", ["{", "[" * 200_000])
@@ -26,7 +25,7 @@ def test_a_component_that_says_no_json_breaks_nothing(address: str, text: str) -
         assert visitor.picture.weights.shape == (3, 2, 2)
         await visitor.close()
 
-    asyncio.run(visit())
+    run(visit())
 
 
 def test_a_text_closes_the_connection_it_came_by(address: str) -> None:
@@ -44,7 +43,7 @@ def test_a_text_closes_the_connection_it_came_by(address: str) -> None:
         assert other.picture is not None and other.picture.weights.shape == (3, 2, 2)
         await other.close()
 
-    asyncio.run(visit())
+    run(visit())
 
 
 def test_the_app_hears_that_it_is_closed_and_says_no_more() -> None:
@@ -63,7 +62,7 @@ def test_the_app_hears_that_it_is_closed_and_says_no_more() -> None:
             heard.append(await receive())  # type: ignore[operator]
             await send({"type": "websocket.send", "bytes": b"2"})  # type: ignore[operator]
 
-    asyncio.run(Frames(app)({"type": "websocket"}, receive, send))  # type: ignore[arg-type]
+    run(Frames(app)({"type": "websocket"}, receive, send))  # type: ignore[arg-type]
     assert [message["type"] for message in heard] == ["websocket.connect", "websocket.receive", "websocket.disconnect"]
     assert heard[-1]["code"] == 1003
     assert sent == [*[{"type": "websocket.send", "bytes": b"2"}] * 2, {"type": "websocket.close", "code": 1003}]

@@ -63,7 +63,8 @@ def test_painting_a_look(address: str, chromium: Browser) -> None:
             look = np.zeros(len(before))
             look[list(cells)] = 1 / max(1, len(cells))
             word, chance = answer_with(look if cells else before[IT])
-            expect(answer).to_have_text(f"“it” is “{word}”, with probability {chance:.3f}.")
+            written = "> 0.999" if chance > 0.9995 else f"{chance:.3f}"
+            expect(answer).to_have_text(f"“it” is “{word}”, with probability {written}.")
             settled(page)
             shown = drawn(page, "trained_weights").blocks[0]
             np.testing.assert_allclose(shown[IT], look if cells else before[IT], atol=1e-4)
