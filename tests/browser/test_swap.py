@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
@@ -46,7 +47,7 @@ def link(page: Page) -> dict[str, str]:
     return dict(parse_qsl(urlsplit(page.url).query))
 
 
-@pytest.mark.parametrize("query", [SMALL, {**SMALL, "mode": "causal"}, LARGE], ids=["numbers", "signs", "colours"])
+@pytest.mark.parametrize("query", [{**SMALL, "mode": "causal"}, LARGE], ids=["numbers and signs", "colours"])
 def test_cells_look_as_in_a_page_that_was_opened_with_them(visit: Visit, query: dict[str, str]) -> None:
     page = visit(query)
     page.get_by_text("Position and score").click()
@@ -65,19 +66,25 @@ def test_cells_look_as_in_a_page_that_was_opened_with_them(visit: Visit, query: 
 def test_another_frame_is_drawn_whole(visit: Visit) -> None:
     """Another mask, another word, one head: nothing that stands round the cells stays behind."""
     page = visit({**SMALL, "temperature": "1.5"})
-    for change, wanted in (
+    changes: tuple[tuple[Callable[[], None], dict[str, str]], ...] = (
         (lambda: page.get_by_role("radio", name="Causal", exact=True).click(), {"mode": "causal"}),
         (lambda: page.get_by_label("Sentence", exact=True).fill("one two three four six"), {}),
         (lambda: page.get_by_role("radio", name="2", exact=True).click(), {"head": "2"}),
-    ):
+    )
+    for change, wanted in changes:
         with repainted(page, "hero"):
             change()
             in_the_address(page, **wanted)
         settled(page)
-        fresh = visit(link(page))
-        assert look(fresh, "hero") == look(page, "hero")
-        assert drawn(fresh, "hero").labels == drawn(page, "hero").labels
-        fresh.context.close()
+        if not wanted:  # the mask and the word are compared together: to open a page takes longest
+            compare(visit(link(page)), page)
+    compare(visit(link(page)), page)
+
+
+def compare(fresh: Page, page: Page) -> None:
+    assert look(fresh, "hero") == look(page, "hero")
+    assert drawn(fresh, "hero").labels == drawn(page, "hero").labels
+    fresh.context.close()
 
 
 def test_a_zoom_and_the_signs_in_it_stay_where_they_are(visit: Visit) -> None:
