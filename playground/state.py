@@ -107,7 +107,9 @@ def adopt(query: dict[str, str]) -> None:
         wrong.append(str(problem))
         wanted = DEFAULT.experiment
     page_settings.forget()
-    st.session_state["view"] = fitting(read_view(query, wrong), compute.run(wanted), wrong)
+    seen = read_view(query, wrong)
+    pinned = compute.run(seen.pinned) if seen.pinned is not None and seen.opens_a else None
+    st.session_state["view"] = fitting(seen, compute.run(wanted), wrong, pinned)
     st.session_state["written"] = query
     adopt_experiment(wanted)
     st.session_state["notes"] = (*wrong, *teacher.wrong())

@@ -66,8 +66,11 @@ def read_view(query: Mapping[str, str], notes: list[str]) -> View:
     )
 
 
-def fitting(view: View, trace: AttentionTrace, notes: list[str]) -> View:
-    """The view without a head or a cell that `trace` has not; what is left out is named in `notes`."""
+def fitting(view: View, trace: AttentionTrace, notes: list[str], pinned: AttentionTrace | None = None) -> View:
+    """The view without a head or a cell that there is not in `trace`, or in that of the `pinned` experiment.
+
+    What is left out is named in `notes`.
+    """
     heads = trace.shape("weights")[1]
     if view.head is not None and view.head >= heads:
         notes.append(
@@ -78,8 +81,9 @@ def fitting(view: View, trace: AttentionTrace, notes: list[str]) -> View:
         words = _("stage={value}: this experiment has {fields}")
         notes.append(words.format(value=repr(view.stage), fields=", ".join(trace.fields())))
         view = replace(view, stage=View.stage)
-    if view.cell is not None and not view.opens_a and not has_cell(trace, view.cell):
-        place = View(cell=view.cell).to_query()["cell"]
+    its_trace = pinned if pinned is not None and view.opens_a else trace
+    if view.cell is not None and not has_cell(its_trace, view.cell):
+        place = view.to_query()["cell"]
         words = _("cell={value}: there is no such cell; allowed is field.head.row.column, each counted from 0")
         notes.append(words.format(value=repr(place)))
         view = replace(view, cell=None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+from dataclasses import replace
 from urllib.parse import urlencode
 
 import safetensors.torch
@@ -54,7 +55,7 @@ def seeds() -> dict[str, list[bytes]]:
     sent = (["weights", 1, 2, 3], grid, None, {"head": 0}, ["stage_q", "hero"])
     return {
         "query": [link.encode() for link in links],
-        "view": [urlencode(seen.to_query()).encode()],
+        "view": [urlencode(view.to_query()).encode() for view in (seen, replace(seen, of_a=True))],
         "experiment": [experiment.to_json().encode() for experiment in EXPERIMENTS],
         "mask": [format_mask(mask).encode() for mask in MASKS],
         "safetensors": [_safetensors()],

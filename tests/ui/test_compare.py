@@ -9,7 +9,7 @@ import pytest
 from streamlit.testing.v1 import AppTest
 
 from attention_core.experiment import Experiment
-from playground.view import STAGES
+from playground.view import STAGES, View
 from tests.ui.reading import alerts, expected, good, healthy, open_app, panel, panels, same, tell
 
 A = Experiment("one two three four five", num_heads=2, d_model=12)
@@ -148,3 +148,16 @@ def test_a_click_on_a_explains_a_and_one_on_the_difference_b(app: AppTest) -> No
     tell(app, "compare_a", cell=["weights", 1, 3, 2])
     press(app, "Unpin A")
     assert "cell" not in app.query_params
+
+
+def test_a_link_to_a_cell_of_a_is_held_against_a() -> None:
+    """The experiment on the screen is shorter: it has no fifth word, and A has no sixth."""
+    pinned = View(pinned=A).to_query()
+    shorter = replace(B, text="one two").to_query()
+    there = open_app({**shorter, **pinned, "cell": "a.weights.1.4.2"})
+    assert alerts(there) == [] and there.query_params["cell"] == "a.weights.1.4.2"
+    value = 100 * float(A.run().field("weights")[0, 1, 4, 2])
+    assert f"'five' looks {value:.1f} % at 'three'" in panel(there, "sentence").header["sentence"]
+    nowhere = open_app({**shorter, **pinned, "cell": "a.weights.1.5.2"})
+    (words,) = alerts(nowhere)
+    assert words.startswith("cell='a.weights.1.5.2': there is no such cell") and "cell" not in nowhere.query_params
