@@ -50,10 +50,14 @@ def bytes_of(value: object) -> int:
 
 
 class Remembered:
-    """The values last asked for, up to `budget` bytes; one that is larger alone is not remembered."""
+    """The values last asked for, up to `budget` bytes.
 
-    def __init__(self, budget: int) -> None:
+    One that is larger alone is not remembered; with `newest_stays` it is, alone, until the next one comes.
+    """
+
+    def __init__(self, budget: int, *, newest_stays: bool = False) -> None:
         self._budget = budget
+        self._least = 1 if newest_stays else 0
         self._used = 0
         self._values: OrderedDict[Hashable, tuple[Any, int]] = OrderedDict()
         self._lock = threading.Lock()
@@ -74,11 +78,11 @@ class Remembered:
         """
         size = bytes_of((key, value)) if size is None else size
         with self._lock:
-            if key in self._values or size > self._budget:
+            if key in self._values or (size > self._budget and not self._least):
                 return
             self._values[key] = (value, size)
             self._used += size
-            while self._used > self._budget:
+            while self._used > self._budget and len(self._values) > self._least:
                 self._used -= self._values.popitem(last=False)[1][1]
 
     def __len__(self) -> int:

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 import time
-from collections import OrderedDict
 
 from attention_core.experiment import Experiment
-from attention_core.remembered import bytes_of
+from attention_core.remembered import Remembered, bytes_of
 from attention_core.trace import AttentionTrace
 from playground.service import asking, metrics
 from playground.service.cost import weigh
@@ -23,40 +21,28 @@ class TraceCache:
     """The traces last used, up to a number of bytes. Traces are frozen: visitors may share them."""
 
     def __init__(self, budget: int) -> None:
-        self._budget = budget
-        self._used = 0
-        self._traces: OrderedDict[Experiment, tuple[AttentionTrace, int]] = OrderedDict()
-        self._lock = threading.Lock()
+        self._traces = Remembered(budget, newest_stays=True)
 
     def find(self, experiment: Experiment) -> AttentionTrace | None:
         """The trace of `experiment` if it is remembered."""
-        with self._lock:
-            found = self._traces.get(experiment)
-            if found is None:
-                return None
-            self._traces.move_to_end(experiment)
-        asking.now().from_cache += 1
-        metrics.CACHE_HITS.inc()
-        return found[0]
+        found: AttentionTrace | None = self._traces.find(experiment)
+        if found is not None:
+            asking.now().from_cache += 1
+            metrics.CACHE_HITS.inc()
+        return found
 
     def run(self, experiment: Experiment) -> AttentionTrace:
         """The trace of `experiment`, computed at most once while it is remembered."""
         found = self.find(experiment)
         if found is not None:
             return found
-        # Computed outside the lock: one visitor's 512 tokens must not hold up everybody's 16.
         started = time.perf_counter()
         trace = experiment.run()
         metrics.COMPUTATION_SECONDS.observe(time.perf_counter() - started)
         metrics.COMPUTATIONS.inc()
         asking.now().computed += 1
-        size = size_of(trace) + bytes_of(experiment)  # a painted mask may weigh as much as a small trace
-        with self._lock:
-            if experiment not in self._traces:
-                self._traces[experiment] = (trace, size)
-                self._used += size
-            while self._used > self._budget and len(self._traces) > 1:
-                self._used -= self._traces.popitem(last=False)[1][1]
+        # A painted mask may weigh as much as a small trace.
+        self._traces.keep(experiment, trace, size_of(trace) + bytes_of(experiment))
         return trace
 
     def __len__(self) -> int:
@@ -65,7 +51,7 @@ class TraceCache:
     @property
     def used(self) -> int:
         """The bytes of the traces that are remembered."""
-        return self._used
+        return self._traces.used
 
 
 # Of a trace beside its numbers: thirty tensors, the experiment, the tokens. Measured as resident memory.

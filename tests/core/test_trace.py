@@ -207,6 +207,7 @@ def test_a_waiting_field_is_worked_out_once() -> None:
 
 @pytest.mark.parametrize(
     "again",
+    # Pickled and read back in one breath, as a process pool does with our own records: no file, nobody else's bytes.
     [copy.copy, copy.deepcopy, dataclasses.replace, lambda record: pickle.loads(pickle.dumps(record))],
     ids=["copy", "deepcopy", "replace", "pickle"],
 )
