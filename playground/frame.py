@@ -19,16 +19,17 @@ ALERTS = 3  # that are said large; of more, the others stand small under them
 # The arithmetic stays in sight while the visitor walks down the stages: beside them; on a phone, once a cell is open,
 # as a sheet at the bottom. There the way to the other pages and to the controls is a sign in a corner: it has a name.
 # What of the stages is out of sight is neither laid out nor painted, which is half of what a change costs the browser.
+# Nor does what is about to be drawn again begin to fade, element by element, unless the run is a long one (slow.js).
 _STYLE = """
 <style>
+html:not(.ap-slow) [data-stale] { opacity: 1 !important; transition: none !important; }
 [data-testid="stSidebarHeader"] { height: 2.4rem; margin-bottom: 0; }
 [data-testid="stSidebarUserContent"] { padding-top: 0; }
 [data-testid="stLayoutWrapper"]:has(> .st-key-way) { position: absolute; }
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.7rem; }
 .st-key-stages > * { content-visibility: auto; contain-intrinsic-size: auto none auto 100px; }
-.st-key-stages [data-testid="stExpander"] details { border: 0; }
-.st-key-stages [data-testid="stExpander"] summary { padding: 0; min-height: 0; opacity: 0.75; }
-.st-key-stages [data-testid="stExpander"] { margin-top: -0.9rem; margin-bottom: 0.6rem; }
+.st-key-stages details { margin-top: -0.6rem; }
+.st-key-stages summary { width: fit-content; font-size: 0.9rem; opacity: 0.75; cursor: pointer; }
 .st-key-arithmetic [data-testid="stVerticalBlock"], .st-key-arithmetic { gap: 0.55rem; }
 .st-key-arithmetic .katex { font-size: 1em; }
 @media (min-width: 641px) {

@@ -59,7 +59,7 @@ def draw(
             st.caption(compared)
         if cell.field in SCORES:
             spec = bars_spec(trace, cell.head, cell.row, marked=cell.col, highest=260, say=_)
-            panel.plot("row_bars", spec, height=spec["layout"]["height"])
+            panel.bars("row_bars", spec)
         # Some thirty formulas are the dearest thing on the page: they are set once somebody asks for them.
         for place, step in enumerate(found.steps if chosen else ()):
             _step(place, step)

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from math import prod
 from typing import Any
 
-import streamlit as st
-
 from attention_core.derivation import scales, score_kind, stage_formula
 from attention_core.experiment import Experiment
 from attention_core.experiment.hand_built import BUILT
@@ -18,6 +16,7 @@ from attention_viz.labels import visible
 from attention_viz.pool import strongest
 from playground import panel, state
 from playground.downloads import link
+from playground.folded import folded
 from playground.i18n import _, language, plural
 from playground.prose import Section, prose
 
@@ -314,12 +313,9 @@ def draw_walk(trace: AttentionTrace, head: int | None, *, csv: bool = True) -> N
     """All stages, one under the other; `csv`: the trace is that of the experiment in the address."""
     for number, stage in enumerate(walk(trace), start=1):
         section = passage(trace, stage.name)
-        st.markdown(f"### {number} · {stage.title}\n\n{section.lead}")
+        folded(f"### {number} · {stage.title}\n\n{section.lead}", section.why)
         many = len(stage.fields) > 1 and "allowed" not in stage.fields
         scale = signed_scale(*((trace, field) for field in stage.fields)) if many else None
         for field in stage.fields:
             key = f"stage_{field}"
             field_panel(trace, field, key=key, width=520, height=stage.height, head=head, scale=scale, csv=csv)
-        if section.why:
-            with st.expander(_("Why?")):
-                st.markdown(section.why)

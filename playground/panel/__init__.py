@@ -21,7 +21,19 @@ from playground.panel.message import pack
 from playground.panel.received import Cell, Grid, cell_of, grid_of, serial_of
 from playground.panel.screen import narrow
 
-__all__ = ["Cell", "Grid", "chips", "heatmap", "narrow", "painted_grid", "plot", "pool_of", "statement", "table"]
+__all__ = [
+    "Cell",
+    "Grid",
+    "bars",
+    "chips",
+    "heatmap",
+    "narrow",
+    "painted_grid",
+    "plot",
+    "pool_of",
+    "statement",
+    "table",
+]
 
 # The scripts come from a route of the app, where the browser keeps them: Streamlit would send them with every panel.
 _STUB = """
@@ -182,8 +194,20 @@ def chips(key: str, rows: Sequence[dict[str, Any]]) -> None:
     _component()(key=key, data=pack({"kind": "chips", "id": key, "rows": list(rows)}))
 
 
+def bars(key: str, spec: dict[str, Any]) -> None:
+    """Draw one row of weights (`attention_viz.bars_spec`) in place."""
+    header = {
+        "kind": "bars",
+        "id": key,
+        "height": spec["layout"]["height"],
+        "figure": {"data": spec["data"], "layout": spec["layout"]},
+        "meta": spec["meta"],
+    }
+    _component()(key=key, data=pack(header))
+
+
 def plot(key: str, spec: dict[str, Any], *, height: int) -> None:
-    """Draw a plain Plotly figure (bars, lines) in place."""
+    """Draw a plain Plotly figure in place."""
     header = {
         "kind": "plot",
         "id": key,

@@ -2,16 +2,18 @@
 // Streamlit calls `panel` again, on the same element, whenever the data or the theme changes.
 
 import { unpack } from "./unpack.js";
+import { Bars } from "./bars.js";
 import { Heatmap } from "./heatmap.js";
 import { Chips } from "./chips.js";
 import { Plot } from "./plot.js";
 import "./history.js";
 import "./links.js";
+import "./slow.js";
 import { afterReconnect } from "./reconnect.js";
 import { Statement } from "./statement.js";
 import { Table } from "./table.js";
 
-const KINDS = { heatmap: Heatmap, chips: Chips, plot: Plot, statement: Statement, table: Table };
+const KINDS = { heatmap: Heatmap, bars: Bars, chips: Chips, plot: Plot, statement: Statement, table: Table };
 const panels = new WeakMap();
 
 export default function panel(component) {

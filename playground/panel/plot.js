@@ -1,4 +1,4 @@
-// A plain Plotly figure (bars, lines) that is redrawn in place.
+// A plain Plotly figure (lines, bars of several kinds) that is redrawn in place.
 
 import { plotly } from "./library.js";
 import { dequeue, enqueue } from "./queue.js";

@@ -5,6 +5,8 @@
 const QUIET = 150; // milliseconds without a change before what is out of sight is drawn
 const waiting = new Set();
 let running = false;
+let newest = null; // whose picture is on its way to the screen
+let onScreen = Promise.resolve(); // when it is there
 let changed = 0;
 let wake = () => {};
 
@@ -28,7 +30,6 @@ export function hurry(view) {
 }
 
 async function run() {
-  let drawn = 0;
   while (waiting.size) {
     const [view, distance] = nearest();
     if (distance > 0) {
@@ -38,12 +39,15 @@ async function run() {
         continue;
       }
     }
-    if (drawn === 1) await nextTask(); // the first is on the screen before another takes the processor
-    if (distance > 0 || drawn) await nextTask();
-    drawn += 1;
-    if (!waiting.delete(view)) continue;
-    await view.draw();
+    if (newest && newest !== view) {
+      await onScreen; // before another takes the processor
+      continue; // what is nearest may be another now
+    }
+    waiting.delete(view);
+    await view.draw().catch((error) => console.error(error)); // the others have their turn all the same
     if (!waiting.has(view)) view.root.removeAttribute("aria-busy");
+    newest = view;
+    onScreen = shown(distance > 0 ? 1 : 2).then(() => newest === view && (newest = null));
   }
   running = false;
 }
@@ -68,7 +72,8 @@ function sleep(milliseconds) {
   });
 }
 
-// After the browser has painted and heard what the visitor did meanwhile.
-function nextTask() {
-  return new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
+// After the browser has painted this many frames, and heard what the visitor did meanwhile. The second frame begins
+// when the first is on the screen.
+async function shown(frames) {
+  for (; frames > 0; frames--) await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
 }

@@ -15,11 +15,11 @@ from collections.abc import Callable
 from typing import Any
 
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
-from streamlit.runtime import get_instance, runtime
+from streamlit.runtime import exists, get_instance, runtime
 from streamlit.runtime.app_session import AppSession
 from streamlit.runtime.scriptrunner import ScriptRunner, ScriptRunnerEvent
 
-GATHER = 0.04  # seconds that what a run says waits for more; its end waits for nothing
+GATHER = 0.1  # seconds that what a run says waits for more; its end waits for nothing
 AT_ONCE = 100  # messages that are handed on before others have their turn; the queue that takes them holds 500
 
 
@@ -80,8 +80,17 @@ def _on_event(
     _call_soon(session, pass_on)
 
 
-def _enqueued_some_message(server: runtime.Runtime) -> None:
-    """Wake the sending task in a moment, once for all that comes until then."""
+def _enqueue_forward_msg(session: AppSession, message: ForwardMsg) -> None:
+    """Put it where the sending task will find it, and wake the task in a moment: once for all that comes until then.
+
+    The server has made its own way of waking before anything here could take its place: so it is not asked.
+    """
+    session._browser_queue.enqueue(message)
+    if exists():
+        _wake(get_instance())
+
+
+def _wake(server: runtime.Runtime) -> None:
     objects = server._get_async_objs()
     if not (objects.need_send_data.is_set() or getattr(server, "_about_to_send", False)):
         objects.eventloop.call_soon_threadsafe(_send_soon, server)
@@ -131,5 +140,5 @@ def install() -> None:
     AppSession._call_soon_on_event_loop = _call_soon  # type: ignore[method-assign, assignment]
     AppSession._on_scriptrunner_event = _on_event  # type: ignore[method-assign, assignment]
     AppSession._create_script_finished_message = _create_script_finished_message  # type: ignore[method-assign, assignment]
-    runtime.Runtime._enqueued_some_message = _enqueued_some_message  # type: ignore[method-assign, assignment]
+    AppSession._enqueue_forward_msg = _enqueue_forward_msg  # type: ignore[method-assign, assignment]
     runtime.asyncio = _Sleep()  # type: ignore[assignment, attr-defined]

@@ -221,13 +221,32 @@ class Server:
         return self.eventloop.time() - begin
 
 
-def test_what_a_run_says_is_gathered_before_the_sending_task_is_woken(loop: Loop) -> None:
-    server = Server(loop)
+class Queue:
+    """What of a session is asked for: its queue; and the way of waking that the server gave it before the warm-up."""
+
+    def __init__(self) -> None:
+        self.queued: list[ForwardMsg] = []
+        self._browser_queue = self
+
+    def enqueue(self, message: ForwardMsg) -> None:
+        self.queued.append(message)
+
+    def _message_enqueued_callback(self) -> None:
+        raise AssertionError("it wakes the sending task for each message")
+
+
+def test_what_a_run_says_is_gathered_before_the_sending_task_is_woken(
+    loop: Loop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server, session = Server(loop), Queue()
+    monkeypatch.setattr(batches, "exists", lambda: True)
+    monkeypatch.setattr(batches, "get_instance", lambda: server)
+    messages = [ForwardMsg(hash=str(number)) for number in range(103)]
 
     async def talk() -> list[bool]:
         woken = []
-        for _message in range(100):
-            batches._enqueued_some_message(server)  # type: ignore[arg-type]
+        for message in messages[:100]:
+            batches._enqueue_forward_msg(session, message)  # type: ignore[arg-type]
             await asyncio.sleep(0)
             woken.append(server.need_send_data.is_set())
         return woken
@@ -236,16 +255,17 @@ def test_what_a_run_says_is_gathered_before_the_sending_task_is_woken(loop: Loop
     assert loop.woken == 1
     assert loop.run_until_complete(server.look()) <= batches.GATHER + 1
     # It has looked: the next message wakes it again, and those that come until then do not.
-    for _message in range(3):
-        batches._enqueued_some_message(server)  # type: ignore[arg-type]
+    for message in messages[100:]:
+        batches._enqueue_forward_msg(session, message)  # type: ignore[arg-type]
     loop.run_until_complete(server.look())
     assert 2 <= loop.woken <= 4
+    assert session.queued == messages
 
 
 def test_the_end_of_a_run_waits_for_nothing(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(loop)
     monkeypatch.setattr(batches, "get_instance", lambda: server)
-    batches._enqueued_some_message(server)  # type: ignore[arg-type]
+    batches._wake(server)  # type: ignore[arg-type]
     assert not server.need_send_data.is_set()
     said = batches._create_script_finished_message(object(), ForwardMsg.FINISHED_SUCCESSFULLY)  # type: ignore[arg-type]
     assert said.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY and server.need_send_data.is_set()
@@ -256,7 +276,7 @@ def test_it_is_there_once_the_server_is_warm() -> None:
         "from playground.warmup import warm_up; warm_up();"
         "from streamlit.runtime import runtime; from streamlit.runtime.app_session import AppSession;"
         "replaced = (AppSession._call_soon_on_event_loop, AppSession._on_scriptrunner_event,"
-        "    AppSession._create_script_finished_message, runtime.Runtime._enqueued_some_message);"
+        "    AppSession._create_script_finished_message, AppSession._enqueue_forward_msg);"
         "print(type(runtime.asyncio).__name__, *{one.__module__ for one in replaced})"
     )
     said = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
