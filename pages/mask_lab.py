@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from playground import compute, controls, frame, stages, state, told
+from playground.folded import folded
 from playground.i18n import _, language
 from playground.mask_lab import (
     application,
@@ -79,7 +80,7 @@ section = told.segmented_control(
     required=True,
     label_visibility="collapsed",
 )
-st.markdown(words[section].lead)
+folded(words[section].lead, words[section].why)
 match section:
     case "applied":
         application.draw(trace)
@@ -93,8 +94,5 @@ match section:
         reaching.cost(experiment, trace)
     case "lengths":
         lengths.draw(experiment)
-if words[section].why:
-    with st.expander(_("Why?")):
-        st.markdown(words[section].why)
 
 state.save(experiment)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 
 from playground import lesson as lesson_frame
+from playground.folded import every_stage
 from playground.i18n import _
 from playground.pretrained import choose, contexts, facts, measured, pictures
 
@@ -26,7 +27,7 @@ left, right = st.columns([1.62, 1], gap="medium")
 with left:
     pictures.hero(trace, layer, head)
     pictures.downloads(trace, layer)
-    facts.every_stage(trace, head)
+    every_stage("pretrained", lambda: facts.every_stage(trace, head))
     lesson.section("sinks")
     measured.sinks(reading, reading.layers[layer].part)
     lesson.section("findings")

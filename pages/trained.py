@@ -25,14 +25,15 @@ shown = trained_patch.shown(found, change, layer)
 if not predict.cover("trained", shown, about=setting, head=head, row=trained.asked_row(found, shown)):
     trained.pictures(setting, found, head)
 
-lesson.section("mask")
-panel.table(
-    "trained_forcing",
-    trained.forcing_rows(),
-    head=("", _("right, given the right words so far"), _("right, writing by itself")),
-)
-lesson.section("explanation")
-panel.table(
-    "trained_explanation", trained.lesson_rows(("reversal", "sorting")), head=("", _("accuracy"), _("alignment"))
-)
+with st.container(key="stages_more"):
+    lesson.section("mask")
+    panel.table(
+        "trained_forcing",
+        trained.forcing_rows(),
+        head=("", _("right, given the right words so far"), _("right, writing by itself")),
+    )
+    lesson.section("explanation")
+    panel.table(
+        "trained_explanation", trained.lesson_rows(("reversal", "sorting")), head=("", _("accuracy"), _("alignment"))
+    )
 lesson.close()

@@ -1,19 +1,20 @@
-"""Words with more words behind "Why?", in one element of the page.
-
-An expander of Streamlit's is three: at every change the browser takes them all in anew, for each stage of the walk.
-"""
+"""What is folded away: the words behind "Why?", and every stage of a layer where a page shows more than them."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import streamlit as st
 
+from playground import state
 from playground.i18n import _
 
 
 def folded(lead: str, why: str) -> None:
     """Show `lead`, and `why` for those who want to know. Both are ours: no visitor's text may come here.
 
-    This is the one place where Markdown may hold HTML.
+    This is the one place where Markdown may hold HTML. An expander of Streamlit's would be three elements of the page
+    instead of one, which the browser takes in anew at every change.
     """
     if not why:
         st.markdown(lead)
@@ -21,3 +22,17 @@ def folded(lead: str, why: str) -> None:
     # The blank lines make what is folded Markdown again.
     fold = f"<details><summary>{_('Why?')}</summary>\n\n{why}\n\n</details>"
     st.markdown(f"{lead}\n\n{fold}", unsafe_allow_html=True)
+
+
+def every_stage(page: str, draw: Callable[[], None]) -> None:
+    """`draw` the stages of a layer once somebody unfolds them; the link of a `page` says whether they are open."""
+    name, fold = f"{page}_open", f"{page}_stages_open"
+    state.page_setting(name, "", state.one_of(("stages",)))
+    st.session_state[fold] = st.session_state[name] == "stages"
+    with st.expander(_("Every stage of this layer"), key=fold, on_change=_turned, args=(name, fold)) as folding:
+        if folding.open:  # nobody waits for what is folded away
+            draw()
+
+
+def _turned(name: str, fold: str) -> None:
+    st.session_state[name] = "stages" if st.session_state[fold] else ""

@@ -27,9 +27,11 @@ html:not(.ap-slow) [data-stale] { opacity: 1 !important; transition: none !impor
 [data-testid="stSidebarUserContent"] { padding-top: 0; }
 [data-testid="stLayoutWrapper"]:has(> .st-key-way) { position: absolute; }
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.7rem; }
-.st-key-stages > * { content-visibility: auto; contain-intrinsic-size: auto none auto 100px; }
-.st-key-stages details { margin-top: -0.6rem; }
-.st-key-stages summary { width: fit-content; font-size: 0.9rem; opacity: 0.75; cursor: pointer; }
+:is(.st-key-stages, .st-key-stages_more) > * { content-visibility: auto; contain-intrinsic-size: auto none auto 100px; }
+[data-testid="stMarkdownContainer"] > details { margin: -0.6rem 0 0.6rem; }
+[data-testid="stMarkdownContainer"] > details > summary {
+  width: fit-content; font-size: 0.9rem; opacity: 0.75; cursor: pointer;
+}
 .st-key-arithmetic [data-testid="stVerticalBlock"], .st-key-arithmetic { gap: 0.55rem; }
 .st-key-arithmetic .katex { font-size: 1em; }
 @media (min-width: 641px) {

@@ -11,7 +11,8 @@ import streamlit as st
 from attention_core.experiment import Experiment
 from attention_core.trace import AttentionTrace
 from playground import compute, controls, frame, predict, state
-from playground.i18n import _, language
+from playground.folded import folded
+from playground.i18n import language
 from playground.prose import Section, prose
 
 
@@ -27,9 +28,7 @@ class Lesson:
     def section(self, name: str, **numbers: Any) -> None:
         """A heading-less passage of the page's prose, with `{names}` in it replaced by this experiment's numbers."""
         section = self.words[name]
-        st.markdown(_filled(section.lead, numbers))
-        if section.why:
-            why(_filled(section.why, numbers))
+        folded(_filled(section.lead, numbers), _filled(section.why, numbers))
 
     def cover(self, trace: AttentionTrace, **about: Any) -> None:
         """Where the link asks to predict first, the rest of the page waits for a guess: see `predict.cover`."""
@@ -56,16 +55,8 @@ def begin(name: str, only: Collection[str] | None = None) -> Lesson:
     st.markdown(f"# {words['question'].lead}")
     with st.container():  # whatever it says, what follows keeps its place
         frame.messages(problem)
-        st.markdown(words["answer"].lead)
-    if words["answer"].why:
-        why(words["answer"].why)
+        folded(words["answer"].lead, words["answer"].why)
     return Lesson(name, words, experiment, compute.run(experiment))
-
-
-def why(text: str) -> None:
-    """What only some want to know, folded away."""
-    with st.expander(_("Why?")):
-        st.markdown(text)
 
 
 def _filled(text: str, numbers: dict[str, Any]) -> str:

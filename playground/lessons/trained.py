@@ -13,6 +13,7 @@ from attention_core.trained import Answer, Change
 from attention_viz import signed_scale
 from attention_viz.lessons.alignment import alignment_spec
 from playground import inspector, panel, stages, state, told
+from playground.folded import every_stage
 from playground.i18n import _, language
 from playground.lesson_parts import decimal
 from playground.lessons import trained_downloads, trained_patch, trained_patch_desk
@@ -99,11 +100,10 @@ def pictures(setting: Setting, found: Answer, head: int) -> None:
     with right:
         scored = Experiment("attention", temperature=setting.change.temperature)
         inspector.draw(scored, trace, head, row=asked_row(found, trace))
-    with left:
+    with left, st.container(key="stages"):
         st.markdown(words["overview"].lead)
         overview(setting, found)
-        st.markdown(words["stages"].lead)
-        walk(setting, trace, head)
+        every_stage("trained", lambda: walk(setting, trace, head))
 
 
 def overview(setting: Setting, found: Answer) -> None:
@@ -134,10 +134,8 @@ def walk(setting: Setting, trace: AttentionTrace, head: int, *, files: bool = Tr
         if changed:
             name = _("The weights that were set by hand") if patched else _("The head that was taken out")
             passage = own["patched" if patched else "removed"]
-        st.markdown(f"### {place} · {name}\n\n{passage.lead}")
         more = _more_of(stage.name, trace)
-        if more:
-            st.markdown(own[more].lead)
+        st.markdown("\n\n".join([f"### {place} · {name}", passage.lead, *([own[more].lead] if more else [])]))
         many = len(stage.fields) > 1 and "allowed" not in stage.fields
         scale = signed_scale(*((trace, field) for field in stage.fields)) if many else None
         for field in stage.fields:

@@ -8,7 +8,7 @@ from attention_core.pretrained import Reading
 from attention_core.pretrained.findings import ahead
 from attention_core.trace import AttentionTrace
 from attention_viz.labels import visible
-from playground import panel, stages, state
+from playground import panel, stages
 from playground.i18n import _
 from playground.pretrained.shelf import Loaded
 
@@ -75,14 +75,6 @@ def what_is_known(trace: AttentionTrace) -> None:
 
 
 def every_stage(trace: AttentionTrace, head: int) -> None:
-    """All stages of a layer, folded away: the link says whether they are open."""
-    state.page_setting("pretrained_open", "", state.one_of(("stages",)))
-    st.session_state["pretrained_stages_open"] = st.session_state["pretrained_open"] == "stages"
-    with st.expander(_("Every stage of this layer"), key="pretrained_stages_open", on_change=_folded) as folded:
-        if folded.open:  # nobody waits for what is folded away
-            what_is_known(trace)
-            stages.draw_walk(trace, head, csv=False)
-
-
-def _folded() -> None:
-    st.session_state["pretrained_open"] = "stages" if st.session_state["pretrained_stages_open"] else ""
+    """What is known of a layer, and all its stages."""
+    what_is_known(trace)
+    stages.draw_walk(trace, head, csv=False)

@@ -24,6 +24,10 @@ def test_trained(visit: Visit) -> None:
     page.get_by_role("radio", name="What “it” means").click()
     in_the_address(page, trained_model="coreference")
     settled(page)
+    page.get_by_text("Every stage of this layer").click()
+    in_the_address(page, trained_open="stages")
+    page.wait_for_selector(".st-key-trained_stage_q .ap[data-painted]", state="attached")
+    settled(page)
     box = page.get_by_label("Your text", exact=True)
     with repainted(page, "trained_weights", "trained_stage_q"):
         box.fill(TEXT)

@@ -19,7 +19,7 @@ TIRED = "the animal did not cross the street because it was too tired"
 
 
 def open_page(**query: str) -> AppTest:
-    return open_lesson("trained", query)
+    return open_lesson("trained", {"trained_open": "stages", **query})
 
 
 @pytest.fixture(scope="module")

@@ -47,7 +47,7 @@ def check(app: AppTest, model: str, change: Change) -> None:
 def test_a_mask_for_one_layer(model: str, layer: str) -> None:
     choices = CHOICES[model, layer]
     assert models.masks(model, layer) == choices
-    app = open_lesson("trained", {"trained_model": model, "trained_layer": layer})
+    app = open_lesson("trained", {"trained_open": "stages", "trained_model": model, "trained_layer": layer})
     for name, mask in choices.items():
         app.selectbox(key=f"trained_mask_{layer}").set_value(name).run()
         check(app, model, Change(masks=((layer, mask),)))
@@ -61,7 +61,7 @@ def test_a_mask_for_one_layer(model: str, layer: str) -> None:
 
 
 def test_each_layer_says_which_it_is_and_the_others_stay() -> None:
-    app = open_lesson("trained", {"trained_model": "translation"})
+    app = open_lesson("trained", {"trained_open": "stages", "trained_model": "translation"})
     labels = [box.label for box in app.sidebar.selectbox]
     assert [label.split(":")[0] for label in labels] == [
         "Mask of the encoder", "Mask of the decoder", "Mask of the cross-attention",
@@ -75,7 +75,7 @@ def test_each_layer_says_which_it_is_and_the_others_stay() -> None:
 def test_opening_later_words_to_a_model_that_writes_changes_nothing_and_the_page_says_so() -> None:
     """In one layer and greedy decoding nothing later is there yet: only teacher forcing shows the difference."""
     for model, name in (("translation", "full"), ("translation_unmasked", "causal"), ("dates", "full")):
-        app = open_lesson("trained", {"trained_model": model, "trained_layer": "decoder1"})
+        app = open_lesson("trained", {"trained_open": "stages", "trained_model": model, "trained_layer": "decoder1"})
         before, map_before = said(app), panel(app, "trained_weights").blocks
         forced_before = measured(app, 1)[1]
         app.selectbox(key="trained_mask_decoder1").set_value(name).run()
@@ -95,7 +95,7 @@ def test_opening_later_words_to_a_model_that_writes_changes_nothing_and_the_page
 
 @pytest.mark.parametrize("model", SHIPPED)
 def test_temperature_and_removal_of_every_head(model: str) -> None:
-    app = open_lesson("trained", {"trained_model": model})
+    app = open_lesson("trained", {"trained_open": "stages", "trained_model": model})
     every = models.heads(model)
     assert app.button_group(key="trained_working").value == every
     for place, head in enumerate(every):
@@ -120,7 +120,7 @@ STRANGE = ("太阳 从 东方 升起", "🙂🙃", "<b>$x$</b>", "", "   ", "[x]
 
 @pytest.mark.parametrize("model", SHIPPED)
 def test_words_that_a_model_cannot_take(model: str) -> None:
-    app = open_lesson("trained", {"trained_model": model})
+    app = open_lesson("trained", {"trained_open": "stages", "trained_model": model})
     before, words = panel(app, "trained_weights").blocks, task(model).words.words
     for text in STRANGE:
         app.text_input(key="trained_text").set_value(text).run()

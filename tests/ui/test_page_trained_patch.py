@@ -20,7 +20,7 @@ IT, ANIMAL, STREET, WORDS = 8, 1, 6, 12
 
 
 def open_page(**query: str) -> AppTest:
-    app = open_lesson("trained", {"trained_model": "coreference", **query})
+    app = open_lesson("trained", {"trained_model": "coreference", "trained_open": "stages", **query})
     app.toggle(key="trained_by_hand").set_value(True).run()
     healthy(app)
     return app

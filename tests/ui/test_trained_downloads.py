@@ -90,7 +90,7 @@ def test_the_weights_and_their_card(model: str) -> None:
 
 
 def test_every_offer_on_the_page_can_be_had_and_is_its_picture() -> None:
-    app = open_lesson("trained", QUERY)
+    app = open_lesson("trained", {**QUERY, "trained_open": "stages"})
     shown = {key: message for key, message in panels(app).items() if message.header.get("csv")}
     assert {"trained_weights", "trained_self1_map", "trained_self2_map", "trained_stage_q"} <= set(shown)
     pictures = {key for key, message in panels(app).items() if message.header["kind"] == "heatmap"}
