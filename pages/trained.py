@@ -9,6 +9,7 @@ from playground import panel, predict
 from playground.i18n import _
 from playground.lessons import trained, trained_controls, trained_models, trained_patch
 from playground.lessons.trained_models import Setting
+from playground.service import batches
 
 lesson = lesson_frame.begin("trained", only=())
 model = trained_controls.choose_model()
@@ -17,6 +18,7 @@ st.caption(trained_models.honest_label(model))
 text = trained_controls.choose_text(model)
 change = trained_controls.choose_change(model, text)
 found = trained.say_answer(model, text, change)
+batches.send_now()  # what a change has done to the answer is seen first
 
 lesson.section("heads")
 layer, head = trained_controls.choose_layer(model, found)

@@ -28,7 +28,7 @@ html:not(.ap-slow) [data-stale] { opacity: 1 !important; transition: none !impor
 [data-testid="stLayoutWrapper"]:has(> .st-key-way) { position: absolute; }
 [data-testid="stSidebarUserContent"] [data-testid="stVerticalBlock"] { gap: 0.7rem; }
 :is(.st-key-stages, .st-key-stages_more) > * { content-visibility: auto; contain-intrinsic-size: auto none auto 100px; }
-[data-testid="stMarkdownContainer"] > details { margin: -0.6rem 0 0.6rem; }
+[data-testid="stMarkdownContainer"] > details { margin: -0.6rem 0 1rem; }
 [data-testid="stMarkdownContainer"] > details > summary {
   width: fit-content; font-size: 0.9rem; opacity: 0.75; cursor: pointer;
 }

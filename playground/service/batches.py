@@ -109,6 +109,13 @@ def _send_soon(server: runtime.Runtime) -> None:
     objects.eventloop.call_later(GATHER, now)
 
 
+def send_now() -> None:
+    """What the run on this thread has said so far goes out: the visitor waits for it, and much is to come."""
+    if exists():
+        objects = get_instance()._get_async_objs()
+        objects.eventloop.call_soon_threadsafe(objects.need_send_data.set)
+
+
 _finished_message = AppSession._create_script_finished_message
 
 

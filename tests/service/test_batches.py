@@ -262,6 +262,24 @@ def test_what_a_run_says_is_gathered_before_the_sending_task_is_woken(
     assert session.queued == messages
 
 
+def test_what_the_visitor_waits_for_need_not_wait_for_the_rest(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
+    batches.send_now()  # without a server there is nothing to do
+    server, session = Server(loop), Queue()
+    monkeypatch.setattr(batches, "exists", lambda: True)
+    monkeypatch.setattr(batches, "get_instance", lambda: server)
+    monkeypatch.setattr(batches, "GATHER", 60)
+
+    def run() -> None:
+        batches._enqueue_forward_msg(session, ForwardMsg(hash="answer"))  # type: ignore[arg-type]
+        batches.send_now()
+
+    async def look() -> float:
+        threading.Thread(target=run).start()
+        return await server.look()
+
+    assert loop.run_until_complete(look()) < 5
+
+
 def test_the_end_of_a_run_waits_for_nothing(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
     server = Server(loop)
     monkeypatch.setattr(batches, "get_instance", lambda: server)
