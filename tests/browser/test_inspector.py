@@ -75,6 +75,63 @@ def test_a_click_opens_the_arithmetic_of_the_cell(visit: Visit) -> None:
     assert open_cells(page) == []
 
 
+BARS = """() => {
+  const root = document.querySelector(".st-key-row_bars .ap-bars");
+  const rows = root.querySelector(".ap-bars-rows").getBoundingClientRect();
+  const hatched = [...root.querySelectorAll(".ap-bars-shut")].map((one) => one.getBoundingClientRect());
+  return [...root.querySelectorAll(".ap-bars-row")].map((row) => {
+    const [name, bar, value] = row.children;
+    const { top, bottom } = row.getBoundingClientRect();
+    const over = hatched.some((one) => one.top < top + 1 && one.bottom > bottom - 1);
+    const share = bar.hidden ? null : bar.getBoundingClientRect().width / rows.width;
+    const bold = getComputedStyle(name).fontWeight === "700";
+    return { name: name.textContent, value: value.textContent, title: row.title, share, over, bold };
+  });
+}"""
+
+
+def test_the_bars_are_the_row_that_is_drawn(visit: Visit) -> None:
+    page = visit({**SMALL, "mode": "causal", "cell": "weights.1.2.1"})
+    weights = drawn(page, "hero").blocks[1, 2]
+    tokens = SMALL["text"].split()
+    bars = page.evaluate(BARS)
+    assert [bar["name"] for bar in bars] == tokens and [bar["bold"] for bar in bars].index(True) == 1
+    for key, bar in enumerate(bars):
+        if key > 2:
+            assert (bar["value"], bar["share"], bar["over"]) == ("forbidden", None, True)
+            assert bar["title"] == f"{tokens[key]}\nforbidden"
+        else:
+            assert bar["value"] == f"{weights[key]:.3f}" and not bar["over"]
+            assert abs(bar["share"] - weights[key]) < 0.01  # a pixel is less
+            assert bar["title"].split("\n")[0] == tokens[key]
+            assert abs(float(bar["title"].split("\n")[1]) - weights[key]) < 1e-4
+    # Another row takes the same places, and nothing of the one before stays.
+    with repainted(page, "row_bars"):
+        page.mouse.click(*cell_at(page, "hero", 0, 4, 3))
+        in_the_address(page, cell="weights.0.4.3")
+    settled(page)
+    weights, bars = drawn(page, "hero").blocks[0, 4], page.evaluate(BARS)
+    assert [bar["value"] for bar in bars] == [f"{weight:.3f}" for weight in weights]
+    assert not any(bar["over"] for bar in bars) and [bar["bold"] for bar in bars].index(True) == 3
+
+
+def test_what_is_old_fades_in_a_long_run_only(visit: Visit) -> None:
+    page = visit(SMALL)
+    page.evaluate(
+        """() => {
+          document.querySelector("[data-testid=stApp]").dataset.testScriptState = "running";
+          const old = document.querySelector(".st-key-hero");
+          old.dataset.stale = "true";
+          old.style.opacity = "0.3"; // as Streamlit's own style has it
+        }"""
+    )
+    opacity = "() => getComputedStyle(document.querySelector('.st-key-hero')).opacity"
+    assert page.evaluate(opacity) == "1"
+    page.wait_for_function(f"() => ({opacity})() === '0.3'")
+    page.evaluate("() => { document.querySelector('[data-testid=stApp]').dataset.testScriptState = 'notRunning'; }")
+    page.wait_for_function(f"() => ({opacity})() === '1'")
+
+
 def test_by_keyboard_to_a_cell(visit: Visit) -> None:
     page = visit(SMALL)
     focus(page, "hero")

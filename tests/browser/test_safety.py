@@ -90,6 +90,7 @@ def test_a_whole_tag_in_one_token_is_text(address: str, chromium: Browser) -> No
         {"kind": "table", "id": "c", "rows": rows, "head": HOSTILE[:2], "total": HOSTILE[:2], "more": HOSTILE[0]},
         {"kind": "heatmap", "id": "d", "figure": {**spec}, "meta": spec["meta"], **heatmap},
         {"kind": "plot", "id": "e", "figure": {**bars}, "meta": bars["meta"], "height": 300},
+        {"kind": "bars", "id": "f", "figure": {**bars}, "meta": bars["meta"], "height": 300},
     ]
     plotly = f"{address}/{addresses()['plotly.min.js']}"
     packed = [list(pack({**message, "plotly": plotly})) for message in messages]
@@ -100,7 +101,7 @@ def test_a_whole_tag_in_one_token_is_text(address: str, chromium: Browser) -> No
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.goto(f"{address}/download/none?text=a")  # a page of this origin, of plain text
     page.evaluate(_MOUNT, [f"{address}/{addresses()['panel.js']}", packed])
-    page.wait_for_function("() => document.querySelectorAll('.ap[data-painted]').length === 5")
+    page.wait_for_function("() => document.querySelectorAll('.ap[data-painted]').length === 6")
     page.locator(".ap-heatmap").focus()
     page.keyboard.press("ArrowDown")  # the readout names its tokens
     shown = page.locator(".ap-chip, .ap-sentence, .ap-tip, .ap-table td").all_inner_texts()
