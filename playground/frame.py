@@ -32,10 +32,10 @@ html:not(.ap-slow) [data-stale] { opacity: 1 !important; transition: none !impor
 [data-testid="stMarkdownContainer"] > details > summary {
   width: fit-content; font-size: 0.9rem; opacity: 0.75; cursor: pointer;
 }
-.st-key-arithmetic [data-testid="stVerticalBlock"], .st-key-arithmetic { gap: 0.55rem; }
-.st-key-arithmetic .katex { font-size: 1em; }
+:is(.st-key-arithmetic_open, .st-key-arithmetic_first) { gap: 0.55rem; }
+.st-key-arithmetic_open .katex { font-size: 1em; }
 @media (min-width: 641px) {
-  [data-testid="stColumn"]:has(.st-key-arithmetic) {
+  [data-testid="stColumn"]:has(.st-key-arithmetic_open, .st-key-arithmetic_first) {
     position: sticky; top: 3.6rem; align-self: flex-start; max-height: calc(100vh - 4rem); overflow-y: auto;
   }
 }
@@ -57,7 +57,8 @@ def style() -> None:
     """The few rules that Streamlit has no setting for, and the name that they put beside the phone's sign."""
     st.html(_STYLE)
     with st.container(key="way"):
-        st.text(_("Pages and settings"))
+        if panel.narrow():  # else there is no such sign
+            st.text(_("Pages and settings"))
 
 
 def header(experiment: Experiment, trace: AttentionTrace, problem: str | None) -> None:

@@ -42,18 +42,16 @@ def draw(
         show=visible,
     )
     # The style of the frame tells an opened cell from the one shown to begin with by the key.
-    with (
-        st.container(key="arithmetic"),
-        st.container(key="arithmetic_open" if chosen else "arithmetic_first"),
-    ):
-        with st.container(horizontal=True, vertical_alignment="center"):
-            of_a = state.view().opens_a and experiment == state.view().pinned
-            title = _("Where this number of A comes from") if of_a else _("Where this number comes from")
-            st.markdown(f"### {title}")
-            if chosen:
+    with st.container(key="arithmetic_open" if chosen else "arithmetic_first"):
+        of_a = state.view().opens_a and experiment == state.view().pinned
+        title = _("Where this number of A comes from") if of_a else _("Where this number comes from")
+        if chosen:
+            with st.container(horizontal=True, vertical_alignment="center"):
+                st.markdown(f"### {title}")
                 st.button(_("Close"), on_click=state.open_cell, args=(None,), type="tertiary")
-        if chosen is None:
-            st.caption(_("Click any cell, in any picture. With the keyboard: Tab to a picture, arrow keys, Enter."))
+        else:  # of one piece: what follows keeps its place when a cell is opened
+            hint = _("Click any cell, in any picture. With the keyboard: Tab to a picture, arrow keys, Enter.")
+            st.markdown(f"### {title}\n\n:small[:gray[{hint}]]")
         panel.statement("sentence", found.sentence.text(_), _place(trace, found))
         if chosen and compared:
             st.caption(compared)

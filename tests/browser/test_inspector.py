@@ -53,14 +53,14 @@ def test_a_click_opens_the_arithmetic_of_the_cell(visit: Visit) -> None:
     }
     # The arithmetic uses the numbers that are drawn.
     score = stage(page, "raw_scores")[1, 3, 4]
-    assert f"{score:.4f}".replace("-", "−") in page.locator(".st-key-arithmetic").inner_text()
+    assert f"{score:.4f}".replace("-", "−") in page.locator(".st-key-arithmetic_open").inner_text()
     # Another cell, of a stage without heads.
     with repainted(page, "sentence"):
         page.mouse.click(*cell_at(page, "stage_output", 0, 4, 2))
         in_the_address(page, cell="output.0.4.2")
     settled(page)
     assert open_cells(page) == ["stage_output"]
-    text = page.locator(".st-key-arithmetic").inner_text().replace("−", "-")
+    text = page.locator(".st-key-arithmetic_open").inner_text().replace("−", "-")
     numbers = np.array([float(word) for word in re.findall(r"-?\d+\.\d+", text)])
     assert np.abs(numbers - output[4, 2]).min() < 1e-3
     # A reload shows the same.
