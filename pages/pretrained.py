@@ -27,7 +27,7 @@ left, right = st.columns([1.62, 1], gap="medium")
 with left:
     pictures.hero(trace, layer, head)
     pictures.downloads(trace, layer)
-    every_stage("pretrained", lambda: facts.every_stage(trace, head))
+    every_stage("pretrained", lambda: facts.walk(trace, head))
     lesson.section("sinks")
     measured.sinks(reading, reading.layers[layer].part)
     lesson.section("findings")

@@ -11,17 +11,20 @@ from playground.i18n import _
 
 
 def folded(lead: str, why: str) -> None:
-    """Show `lead`, and `why` for those who want to know. Both are ours: no visitor's text may come here.
+    """Show `lead`, and `why` for those who want to know.
 
-    This is the one place where Markdown may hold HTML. An expander of Streamlit's would be three elements of the page
-    instead of one, which the browser takes in anew at every change.
+    In one element of the page, where an expander of Streamlit's makes it three, which the browser takes in anew at
+    every change.
     """
     if not why:
         st.markdown(lead)
-        return
-    # The blank lines make what is folded Markdown again.
-    fold = f"<details><summary>{_('Why?')}</summary>\n\n{why}\n\n</details>"
-    st.markdown(f"{lead}\n\n{fold}", unsafe_allow_html=True)
+    elif "<" in lead + why:  # it would be taken for a tag
+        st.markdown(lead)
+        with st.expander(_("Why?")):
+            st.markdown(why)
+    else:  # the only tags are these; the blank lines make what is between them Markdown again
+        fold = f"<details><summary>{_('Why?')}</summary>\n\n{why}\n\n</details>"
+        st.markdown(f"{lead}\n\n{fold}", unsafe_allow_html=True)
 
 
 def every_stage(page: str, draw: Callable[[], None]) -> None:

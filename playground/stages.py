@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, lru_cache
 from math import prod
 from typing import Any
 
@@ -48,11 +47,6 @@ def field_title(field: str, trace: AttentionTrace | None = None) -> str:
     """What a field is called above its panel, where it is one of this trace."""
     if field == "modified_scores" and trace is not None and trace.cap is not None:
         return _("Scores within the cap")
-    return _titles(language())[field]
-
-
-@cache
-def _titles(_language: str) -> dict[str, str]:
     return {
         "token_embedding": _("Token embeddings"),
         "position_encoding": _("Positions"),
@@ -77,7 +71,7 @@ def _titles(_language: str) -> dict[str, str]:
         "concat": _("Concatenated heads"),
         "head_contributions": _("What each head adds to the output"),
         "output": _("Output"),
-    }
+    }[field]
 
 
 def walk(trace: AttentionTrace) -> Iterator[Stage]:
@@ -188,19 +182,17 @@ def shape(trace: AttentionTrace, field: str, one_head: bool = False) -> str:
     """The shape of a field, or of one head of it, in words and numbers: "4 heads × 6 queries × 8 d_k"."""
     left_out = {"batch", "head", "kv_head"} if one_head else {"batch"}
 
+    def counted(dim: str, size: int) -> str:
+        return {
+            "head": plural("head", "heads", size),
+            "kv_head": plural("key/value head", "key/value heads", size),
+            "query": plural("query", "queries", size),
+            "key": plural("key", "keys", size),
+            "heads*d_v": plural("column, heads × d_v", "columns, heads × d_v", size),
+        }.get(dim, dim)
+
     sizes = zip(trace.dims(field), trace.shape(field), strict=True)
-    return " × ".join(f"{size} {_counted(dim, size, language())}" for dim, size in sizes if dim not in left_out)
-
-
-@lru_cache(1000)
-def _counted(dim: str, size: int, _language: str) -> str:
-    return {
-        "head": plural("head", "heads", size),
-        "kv_head": plural("key/value head", "key/value heads", size),
-        "query": plural("query", "queries", size),
-        "key": plural("key", "keys", size),
-        "heads*d_v": plural("column, heads × d_v", "columns, heads × d_v", size),
-    }.get(dim, dim)
+    return " × ".join(f"{size} {counted(dim, size)}" for dim, size in sizes if dim not in left_out)
 
 
 def legend(field: str) -> str:

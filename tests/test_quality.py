@@ -79,7 +79,7 @@ def test_types() -> None:
 
 def test_no_markup_is_made_from_strings() -> None:
     """Tokens are written by strangers: they go on the page as text."""
-    [one] = lines_with(r"unsafe_allow_html\s*=\s*True", SOURCES, {".py"})  # around prose of ours
+    [one] = lines_with(r"unsafe_allow_html\s*=\s*True", SOURCES, {".py"})  # round words without a "<": test_folded.py
     assert one.startswith("playground/folded.py:"), one
     assert not lines_with(
         r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function",

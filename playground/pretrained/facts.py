@@ -74,7 +74,7 @@ def what_is_known(trace: AttentionTrace) -> None:
         st.caption(" ".join(lines))
 
 
-def every_stage(trace: AttentionTrace, head: int) -> None:
-    """What is known of a layer, and all its stages."""
+def walk(trace: AttentionTrace, head: int) -> None:
+    """Which stages of a layer are known, and all of them."""
     what_is_known(trace)
     stages.draw_walk(trace, head, csv=False)

@@ -23,7 +23,6 @@ SMALL = {
     "attention_core/modules/multi_head.py": 1,  # names of positions, by their number
     "attention_viz/labels.py": 2,  # texts of 64 characters, and 32 others
     "attention_viz/mosaic.py": 1,  # numbers
-    "playground/stages.py": 1,  # words for a size, as "4 heads"
     "playground/pretrained/policy.py": 1,  # one word for each model that is offered
 }
 

@@ -27,7 +27,7 @@ def test_a_run_asks_once_for_the_language(monkeypatch: pytest.MonkeyPatch) -> No
     monkeypatch.setattr(i18n, "_asked", count)
     monkeypatch.setattr(i18n, "_catalogue", look_up)
     app = open_app({"text": "one two", "lang": "en"})
-    assert asked == ["en"] and len(words) > 100
+    assert asked == ["en"] and len(words) > 300
     app.run()
     healthy(app)
     assert asked == ["en", "en"], "another run may be another visitor's"
