@@ -36,7 +36,8 @@ export class Heatmap {
     // Within what scrolls: a margin round the window would be clipped by it.
     const page = root.closest('[data-testid="stMain"]');
     const options = { root: page, rootMargin: "600px" };
-    this.sight = new IntersectionObserver(([entry]) => this.seen(entry.isIntersecting), options);
+    // A busy browser reports several at once, the oldest first: what is true now is the last.
+    this.sight = new IntersectionObserver((reports) => this.seen(reports.at(-1).isIntersecting), options);
     this.sight.observe(root);
     this.watch();
     enter(this);

@@ -60,3 +60,40 @@ def test_a_page_that_is_left_and_opened_again_has_all_its_pictures(visit: Visit)
     page.wait_for_selector(".st-key-stage_output .ap[data-painted]")
     settled(page)
     assert page.evaluate(STALE) == []
+
+
+_IN_HEAPS = """
+  window.held = null; // what is reported while it is a list is delivered later, all at once
+  window.IntersectionObserver = class extends IntersectionObserver {
+    constructor(heard, options) {
+      super((reports) => (window.held ? window.held.push([heard, reports]) : heard(reports)), options);
+    }
+  };
+"""
+
+_DELIVER = """() => {
+  const heaps = new Map();
+  for (const [heard, reports] of window.held) heaps.set(heard, [...(heaps.get(heard) ?? []), ...reports]);
+  window.held = null;
+  for (const [heard, reports] of heaps) heard(reports);
+  return Math.max(...[...heaps.values()].map((reports) => reports.length));
+}"""
+
+
+def test_of_several_reports_at_once_the_last_one_is_true(visit: Visit) -> None:
+    """A busy browser says in one breath that a picture went out of sight and came back."""
+    page = visit(SMALL, tall=False)
+    page.context.add_init_script(_IN_HEAPS)
+    page.reload()
+    page.wait_for_selector(".st-key-hero .ap-heatmap[data-painted]")
+    settled(page)
+    page.evaluate("window.held = []")
+    for place in (".st-key-stage_output", ".st-key-hero"):
+        into_view(page, place)
+        page.wait_for_timeout(200)  # frames, in which the browser looks
+    assert page.evaluate(_DELIVER) > 1
+    for _ in range(2):  # after the first the server is told what is out of sight
+        with repainted(page, "hero"):
+            page.get_by_role("button", name="New random draw").click()
+        settled(page)
+    assert "hero" not in page.evaluate(STALE) and "stage_output" in page.evaluate(STALE)
