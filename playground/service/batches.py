@@ -125,6 +125,30 @@ def _create_script_finished_message(session: AppSession, *args: Any) -> ForwardM
     return _finished_message(session, *args)
 
 
+_flush = AppSession.flush_browser_queue
+
+
+def _flush_browser_queue(session: AppSession) -> list[ForwardMsg]:
+    return running_last(_flush(session))
+
+
+def running_last(messages: list[ForwardMsg]) -> list[ForwardMsg]:
+    """The same messages, but that a run is under way is said after what it has drawn so far.
+
+    The browser goes through its whole page for that news. Said first, it does so once more before anything new is on
+    the screen; said last, while it does so for what is new. The end of the run is still said after it.
+    """
+    kinds = [message.WhichOneof("type") for message in messages]
+    for start, kind in enumerate(kinds):
+        if kind == "session_status_changed" and messages[start].session_status_changed.script_is_running:
+            end = next((place for place in range(start + 1, len(kinds)) if kinds[place] in _LIFE), len(kinds))
+            return [*messages[:start], *messages[start + 1 : end], messages[start], *running_last(messages[end:])]
+    return messages
+
+
+_LIFE = ("new_session", "session_status_changed", "script_finished")
+
+
 class _Sleep:
     """`asyncio`, but a sleep of no time is one only now and then."""
 
@@ -147,5 +171,6 @@ def install() -> None:
     AppSession._call_soon_on_event_loop = _call_soon  # type: ignore[method-assign, assignment]
     AppSession._on_scriptrunner_event = _on_event  # type: ignore[method-assign, assignment]
     AppSession._create_script_finished_message = _create_script_finished_message  # type: ignore[method-assign, assignment]
+    AppSession.flush_browser_queue = _flush_browser_queue  # type: ignore[method-assign, assignment]
     AppSession._enqueue_forward_msg = _enqueue_forward_msg  # type: ignore[method-assign, assignment]
     runtime.asyncio = _Sleep()  # type: ignore[assignment, attr-defined]

@@ -289,12 +289,37 @@ def test_the_end_of_a_run_waits_for_nothing(loop: Loop, monkeypatch: pytest.Monk
     assert said.script_finished == ForwardMsg.FINISHED_SUCCESSFULLY and server.need_send_data.is_set()
 
 
+def status(running: bool) -> ForwardMsg:
+    message = ForwardMsg()
+    message.session_status_changed.script_is_running = running
+    return message
+
+
+def drawn(text: str) -> ForwardMsg:
+    message = ForwardMsg()
+    message.delta.new_element.markdown.body = text
+    return message
+
+
+def test_that_a_run_is_under_way_is_said_after_what_it_has_drawn() -> None:
+    """And before its end; nothing else changes its place, and of two runs each keeps its own."""
+    first, second, a, b, c = ForwardMsg(), ForwardMsg(), drawn("a"), drawn("b"), drawn("c")
+    first.new_session.name, second.new_session.name = "first", "second"
+    done = ForwardMsg(script_finished=ForwardMsg.FINISHED_SUCCESSFULLY)
+    on, off = status(True), status(False)
+    said = batches.running_last([first, on, a, b, done, off, second, on, c])
+    assert said == [first, a, b, on, done, off, second, c, on]
+    for untouched in ([], [a, b, done, off], [first, on], [off, second, on]):
+        assert batches.running_last(untouched) == untouched
+
+
 def test_it_is_there_once_the_server_is_warm() -> None:
     asked = (
         "from playground.warmup import warm_up; warm_up();"
         "from streamlit.runtime import runtime; from streamlit.runtime.app_session import AppSession;"
         "replaced = (AppSession._call_soon_on_event_loop, AppSession._on_scriptrunner_event,"
-        "    AppSession._create_script_finished_message, AppSession._enqueue_forward_msg);"
+        "    AppSession._create_script_finished_message, AppSession._enqueue_forward_msg,"
+        "    AppSession.flush_browser_queue);"
         "print(type(runtime.asyncio).__name__, *{one.__module__ for one in replaced})"
     )
     said = subprocess.run([sys.executable, "-c", asked], cwd=ROOT, capture_output=True, text=True, check=True)
