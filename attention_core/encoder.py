@@ -227,11 +227,10 @@ def drop_heads(attention: AttentionTrace, head_gates: Tensor) -> AttentionTrace:
         )
     gates = head_gates.to(heads.context)[:, :, None, None]  # (batch, head, 1, 1)
     context = heads.context * gates  # (batch, head, query, d_v)
-    gated = replace(
+    concat = context.transpose(1, 2).flatten(2)  # (batch, query, heads * d_v)
+    return replace(
         attention,
         heads=replace(heads, dropped_weights=heads.dropped_weights * gates, context=context),
-        concat=context.transpose(1, 2).flatten(2),  # (batch, query, heads * d_v)
+        concat=concat,
+        output=attention.projected(concat),
     )
-    output = gated.head_contributions().sum(dim=1)  # (batch, query, d_out)
-    bias = None if attention.projections is None else attention.projections.b_o  # (d_out,)
-    return replace(gated, output=output if bias is None else output + bias)

@@ -213,6 +213,23 @@ class AttentionTrace(Record):
         slots = torch.diag_embed(context.permute(0, 2, 3, 1))  # (batch, query, d_v, head, slot)
         return slots.permute(0, 3, 1, 4, 2).flatten(3)  # (batch, head, query, slot * d_v)
 
+    def projected(self, concat: Tensor) -> Tensor:
+        """What the output would be of other concatenated heads: concat W_O + b_O; without W_O they themselves.
+
+        Shapes: (batch, query, heads * d_v) -> (batch, query, d_out).
+
+        >>> from attention_core.modules import MultiHeadAttention
+        >>> trace = MultiHeadAttention(4, 2).trace(torch.ones(1, 1, 4))
+        >>> torch.allclose(trace.projected(trace.concat), trace.output)
+        True
+        """
+        weights = self.projections
+        if weights is None or weights.w_o is None:
+            return concat
+        with torch.set_grad_enabled(torch.is_grad_enabled() and not concat.is_inference()):  # as above
+            output = torch.matmul(concat, weights.w_o.flatten(0, 1))  # (batch, query, d_out)
+        return output if weights.b_o is None else output + weights.b_o
+
     def fields(self) -> tuple[str, ...]:
         """The names of all activations of this trace, in the order in which they are computed."""
         inputs = tuple(name for name in _INPUTS if getattr(self, name) is not None)

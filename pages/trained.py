@@ -11,6 +11,8 @@ from playground.lessons import trained, trained_controls, trained_models, traine
 from playground.lessons.trained_models import Setting
 from playground.service import batches
 
+PAUSE = 0.12  # seconds
+
 lesson = lesson_frame.begin("trained", only=())
 model = trained_controls.choose_model()
 st.markdown(trained_models.about(model))
@@ -18,7 +20,11 @@ st.caption(trained_models.honest_label(model))
 text = trained_controls.choose_text(model)
 change = trained_controls.choose_change(model, text)
 found = trained.say_answer(model, text, change)
-batches.send_now()  # what a change has done to the answer is seen first
+# What is done to the model is seen in its answer first: the pictures follow when that is on the screen. Where the
+# temperature moves they do not wait: its slider is pulled, and they move with it.
+asked = (model, text, change.temperature)
+batches.send_now(PAUSE if st.session_state.get("trained_asked") == asked else 0.0)
+st.session_state["trained_asked"] = asked
 
 lesson.section("heads")
 layer, head = trained_controls.choose_layer(model, found)

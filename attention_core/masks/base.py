@@ -86,14 +86,13 @@ class Mask(ABC):
     ) -> Bool[Tensor, "batch_or_1 heads_or_1 queries_or_1 keys_or_1"]:
         """`materialize` with size 1 along every axis that the mask does not depend on."""
         self.check_sizes(batch, heads, queries, keys)
-        sizes = (batch, heads, queries, keys)
+        asked = zip("bhqk", (batch, heads, queries, keys), strict=True)
+        sizes = [size if name in self.depends_on else 1 for name, size in asked]
         indices = [
-            torch.arange(size if name in self.depends_on else 1, device=device).view(
-                [-1 if axis == at else 1 for axis in range(4)]
-            )
-            for at, (name, size) in enumerate(zip("bhqk", sizes, strict=True))
+            torch.arange(size, device=device).view([-1 if axis == at else 1 for axis in range(4)])
+            for at, size in enumerate(sizes)
         ]
-        return self(*indices)  # (batch | 1, heads | 1, queries | 1, keys | 1)
+        return self.allows(*indices).expand(sizes)  # (batch | 1, heads | 1, queries | 1, keys | 1)
 
     def materialize(
         self, batch: int, heads: int, queries: int, keys: int, *, device: torch.device | str | None = None

@@ -143,7 +143,8 @@ def answer(task: Task, model: Model, text: str, change: Change | None = None) ->
             run = model.run(source, change=change, names=(tokens, tokens))
             places, rows, logits = task.asked(tokens), tokens, run.logits
         else:
-            written, logits = model.write(source, task.longest, change)  # (1, query), (1, query, answer)
+            with torch.inference_mode():  # nothing of it is kept, and it is the longest part
+                written, logits = model.write(source, task.longest, change)  # (1, query), (1, query, answer)
             begun = torch.cat([torch.full((1, 1), BEGIN), written[:, :-1]], dim=1)  # (1, query)
             # The rows are named after the word that is being written there, not after the one before it.
             rows = task.answers.decode(written[0].tolist())

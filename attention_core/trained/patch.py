@@ -107,15 +107,14 @@ def overwrite(trace: AttentionTrace, weights: Weights, rows: Tensor) -> Attentio
     query), says which were set.
     """
     context = torch.matmul(weights, trace.heads.v)  # (batch, head, query, d_v)
-    changed = replace(
+    concat = context.transpose(1, 2).flatten(2)  # (batch, query, heads * d_v)
+    return replace(
         trace,
         heads=replace(trace.heads, dropped_weights=weights, context=context),
-        concat=context.transpose(1, 2).flatten(2),  # (batch, query, heads * d_v)
+        concat=concat,
+        output=trace.projected(concat),
         by_hand=rows,
     )
-    output = changed.head_contributions().sum(dim=1)  # (batch, query, d_out)
-    bias = None if trace.projections is None else trace.projections.b_o  # (d_out,)
-    return replace(changed, output=output if bias is None else output + bias)
 
 
 def _pattern(name: str, queries: int, keys: int) -> Tensor:

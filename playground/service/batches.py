@@ -17,7 +17,7 @@ from typing import Any
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
 from streamlit.runtime import exists, get_instance, runtime
 from streamlit.runtime.app_session import AppSession
-from streamlit.runtime.scriptrunner import ScriptRunner, ScriptRunnerEvent
+from streamlit.runtime.scriptrunner import ScriptRunner, ScriptRunnerEvent, get_script_run_ctx
 
 GATHER = 0.1  # seconds that what a run says waits for more; its end waits for nothing
 AT_ONCE = 100  # messages that are handed on before others have their turn; the queue that takes them holds 500
@@ -109,11 +109,25 @@ def _send_soon(server: runtime.Runtime) -> None:
     objects.eventloop.call_later(GATHER, now)
 
 
-def send_now() -> None:
-    """What the run on this thread has said so far goes out: the visitor waits for it, and much is to come."""
-    if exists():
-        objects = get_instance()._get_async_objs()
-        objects.eventloop.call_soon_threadsafe(objects.need_send_data.set)
+def send_now(pause: float = 0.0) -> None:
+    """What the run on this thread has said so far goes out: the visitor waits for it, and much is to come.
+
+    What follows waits for `pause` seconds: a browser that is given it at once draws nothing before it has taken in all.
+    """
+    context = get_script_run_ctx(suppress_warning=True)
+    if context is None or not exists():
+        return
+    server = get_instance()
+    info = server._session_mgr.get_active_session_info(context.session_id)
+    if info is None:  # the visitor has gone
+        return
+    session: Any = info.session
+
+    def send() -> None:
+        session._pause = pause
+        server._get_async_objs().need_send_data.set()
+
+    _call_soon(session, send)
 
 
 _finished_message = AppSession._create_script_finished_message
@@ -128,7 +142,15 @@ def _create_script_finished_message(session: AppSession, *args: Any) -> ForwardM
 _flush = AppSession.flush_browser_queue
 
 
-def _flush_browser_queue(session: AppSession) -> list[ForwardMsg]:
+def _flush_browser_queue(session: Any) -> list[ForwardMsg]:
+    """All that waits for the browser; nothing during a pause, at whose end the sending task is woken."""
+    loop = session._event_loop
+    pause: float | None = session.__dict__.pop("_pause", None)
+    if pause is not None:
+        session._paused_until = loop.time() + pause
+        loop.call_later(pause, get_instance()._get_async_objs().need_send_data.set)
+    elif loop.time() < getattr(session, "_paused_until", 0.0) - 0.001:  # a timer may be a little early
+        return []
     return running_last(_flush(session))
 
 

@@ -262,22 +262,85 @@ def test_what_a_run_says_is_gathered_before_the_sending_task_is_woken(
     assert session.queued == messages
 
 
-def test_what_the_visitor_waits_for_need_not_wait_for_the_rest(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
-    batches.send_now()  # without a server there is nothing to do
-    server, session = Server(loop), Queue()
+class Visited(Queue):
+    """A session whose browser is there, and its server's list of sessions."""
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        super().__init__()
+        self._event_loop = loop
+        self.session, self.session_id = self, "mine"
+
+    def get_active_session_info(self, session_id: str) -> Visited | None:
+        return self if session_id == self.session_id else None
+
+    def flush(self) -> list[ForwardMsg]:
+        found, self.queued = self.queued, []
+        return found
+
+
+@pytest.fixture
+def visited(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> tuple[Server, Visited]:
+    server, session = Server(loop), Visited(loop)
+    server._session_mgr = session  # type: ignore[attr-defined]
     monkeypatch.setattr(batches, "exists", lambda: True)
     monkeypatch.setattr(batches, "get_instance", lambda: server)
+    monkeypatch.setattr(batches, "get_script_run_ctx", lambda **_: session)
+    monkeypatch.setattr(batches, "_flush", lambda session: session.flush())
     monkeypatch.setattr(batches, "GATHER", 60)
+    return server, session
+
+
+def said_in_two(session: Visited, pause: float) -> None:
+    """What a run does on its thread: an answer that goes out, then a picture."""
 
     def run() -> None:
-        batches._enqueue_forward_msg(session, ForwardMsg(hash="answer"))  # type: ignore[arg-type]
-        batches.send_now()
+        batches._call_soon(session, lambda: batches._enqueue_forward_msg(session, drawn("answer")))  # type: ignore[arg-type]
+        batches.send_now(pause)
 
-    async def look() -> float:
-        threading.Thread(target=run).start()
-        return await server.look()
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join()
 
-    assert loop.run_until_complete(look()) < 5
+
+def flushed(session: Visited) -> list[str]:
+    return [message.delta.new_element.markdown.body for message in batches._flush_browser_queue(session)]
+
+
+def test_what_the_visitor_waits_for_need_not_wait_for_the_rest(
+    loop: Loop, visited: tuple[Server, Visited]
+) -> None:
+    server, session = visited
+    said_in_two(session, 0.0)
+    assert loop.run_until_complete(server.look()) < 5
+    assert flushed(session) == ["answer"]
+    session.enqueue(drawn("picture"))
+    assert flushed(session) == ["picture"]
+
+
+def test_the_rest_waits_for_a_pause_and_then_goes_by_itself(loop: Loop, visited: tuple[Server, Visited]) -> None:
+    server, session = visited
+    said_in_two(session, 0.3)
+    loop.run_until_complete(server.look())
+    assert flushed(session) == ["answer"]
+    session.enqueue(drawn("picture"))
+    assert flushed(session) == []
+    assert loop.run_until_complete(server.look()) > 0.1  # woken by nobody else
+    assert flushed(session) == ["picture"]
+    # The answer of another run does not wait for the end of the pause of the one before.
+    said_in_two(session, 60.0)
+    loop.run_until_complete(server.look())
+    assert flushed(session) == ["answer"]
+    said_in_two(session, 60.0)
+    loop.run_until_complete(server.look())
+    assert flushed(session) == ["answer"]
+
+
+def test_nobody_is_sent_anything_who_is_not_there(visited: tuple[Server, Visited]) -> None:
+    _server, session = visited
+    session.session_id = "another"
+    session.get_active_session_info = lambda _id: None  # type: ignore[method-assign, assignment, return-value]
+    batches.send_now(1.0)
+    assert "_batch" not in session.__dict__
 
 
 def test_the_end_of_a_run_waits_for_nothing(loop: Loop, monkeypatch: pytest.MonkeyPatch) -> None:
