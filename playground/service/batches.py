@@ -118,8 +118,9 @@ def send_now(pause: float = 0.0) -> None:
     if context is None or not exists():
         return
     server = get_instance()
-    info = server._session_mgr.get_active_session_info(context.session_id)
-    if info is None:  # the visitor has gone
+    sessions = getattr(server, "_session_mgr", None)  # a page that is tested by itself has none
+    info = sessions.get_active_session_info(context.session_id) if sessions else None
+    if info is None:  # or the visitor has gone
         return
     session: Any = info.session
 
