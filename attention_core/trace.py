@@ -228,7 +228,7 @@ class AttentionTrace(Record):
             return concat
         with torch.set_grad_enabled(torch.is_grad_enabled() and not concat.is_inference()):  # as above
             output = torch.matmul(concat, weights.w_o.flatten(0, 1))  # (batch, query, d_out)
-        return output if weights.b_o is None else output + weights.b_o
+            return output if weights.b_o is None else output + weights.b_o
 
     def fields(self) -> tuple[str, ...]:
         """The names of all activations of this trace, in the order in which they are computed."""

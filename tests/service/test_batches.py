@@ -335,6 +335,10 @@ def test_the_rest_waits_for_a_pause_and_then_goes_by_itself(loop: Loop, visited:
     assert flushed(session) == ["answer"]
 
 
+def test_without_a_server_there_is_nothing_to_send() -> None:
+    batches.send_now()
+
+
 def test_nobody_is_sent_anything_who_is_not_there(visited: tuple[Server, Visited]) -> None:
     _server, session = visited
     session.session_id = "another"
