@@ -5,6 +5,7 @@ from __future__ import annotations
 import streamlit as st
 from starlette.middleware import Middleware
 
+from playground import one_core  # noqa: F401 - before whatever brings PyTorch
 from playground.routes import ROUTES
 from playground.service.frames import Frames
 from playground.service.headers import Headers

@@ -9,7 +9,7 @@ from playground import panel, predict
 from playground.i18n import _
 from playground.lessons import trained, trained_controls, trained_models, trained_patch
 from playground.lessons.trained_models import Setting
-from playground.service import batches
+from playground.service import messages
 
 PAUSE = 0.12  # seconds
 
@@ -23,7 +23,7 @@ found = trained.say_answer(model, text, change)
 # What is done to the model is seen in its answer first: the pictures follow when that is on the screen. Where the
 # temperature moves they do not wait: its slider is pulled, and they move with it.
 asked = (model, text, change.temperature)
-batches.send_now(PAUSE if st.session_state.get("trained_asked") == asked else 0.0)
+messages.send_now(PAUSE if st.session_state.get("trained_asked") == asked else 0.0)
 st.session_state["trained_asked"] = asked
 
 lesson.section("heads")

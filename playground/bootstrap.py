@@ -55,9 +55,12 @@ def venv_python(folder: Path) -> Path:
 
 
 def is_installed(requirements: Path) -> bool:
-    """True if the running Python has the versions that the file pins (a local part, +cpu, may follow)."""
+    """True if the running Python has the versions that the file pins (a local part, +cpu, may follow).
+
+    Also what it pins for some platforms only: where that is missing, the app gets an environment of its own.
+    """
     for line in requirements.read_text(encoding="utf-8").splitlines():
-        wanted = line.split("#")[0].strip()
+        wanted = line.split("#")[0].split(";")[0].strip()
         if not wanted:
             continue
         pin = _PIN.fullmatch(wanted)

@@ -29,16 +29,15 @@ def warm_up() -> None:
     from attention_core.presets import DEFAULT
     from attention_viz import heatmap_spec
     from playground import assets, compute, freed, inspector, stages
-    from playground.service import batches, heard, lean_state, theme
+    from playground.service import heard, lean_state, messages, theme
 
     freed.give_back()
     heard.install()
     lean_state.install()
-    batches.install()
+    messages.install()
     theme.install()
 
-    # The tensors of a sentence are small, and the visitors of a class many: one core each serves all of them best.
-    torch.set_num_threads(1)
+    torch.set_num_threads(1)  # as one_core.py has told OpenMP
     trace = compute.run(DEFAULT.experiment)
     heatmap_spec(trace, "weights")
     assets.served()

@@ -117,6 +117,10 @@ def test_the_pins_lie_within_the_ranges_of_the_project(root: Path) -> None:
     ):
         wanted = {requirement.name: requirement.specifier for requirement in map(Requirement, ranges)}
         lines = (root / file).read_text(encoding="utf-8").splitlines()
-        pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
+        pinned = [Requirement(line) for line in lines if line and not line.startswith("#")]
+        pins = {one.name: str(one.specifier).removeprefix("==") for one in pinned}
         assert set(pins) == set(wanted)
+        assert {one.name: str(one.marker) for one in pinned} == {
+            one.name: str(one.marker) for one in map(Requirement, ranges)
+        }
         assert all(wanted[name].contains(version) for name, version in pins.items())

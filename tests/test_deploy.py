@@ -52,6 +52,7 @@ def instructions() -> list[tuple[str, str]]:
 
 def pins(path: Path) -> dict[str, str]:
     lines = [line for line in path.read_text(encoding="utf-8").splitlines() if line and not line.startswith("#")]
+    lines = [re.sub(r'; sys_platform != "win32"$', "", line) for line in lines]  # the image is Linux
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9._]+", line) for line in lines), lines
     pairs = (line.split("==") for line in lines)
     return {re.sub(r"[-_.]+", "-", name).lower(): version for name, version in pairs}

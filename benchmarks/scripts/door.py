@@ -7,6 +7,7 @@ from pathlib import Path
 
 import streamlit as st
 
+from playground import one_core  # noqa: F401 - as in app.py
 from playground.routes import ROUTES
 from playground.warmup import lifespan
 
