@@ -231,6 +231,16 @@ def test_that_a_run_is_under_way_is_said_after_what_it_has_drawn() -> None:
         assert running_last(untouched) == untouched
 
 
+def test_what_goes_out_is_in_that_order(visited: tuple[Server, Visited]) -> None:
+    _server, session = visited
+    said = [ForwardMsg(), status(True), drawn("a")]
+    said[0].new_session.name = "new"
+    for message in said:
+        session.enqueue(message)
+    assert sending._flush_browser_queue(session) == [said[0], said[2], said[1]]
+    assert session.queued == []
+
+
 def test_it_is_there_once_the_server_is_warm() -> None:
     asked = (
         "from playground.warmup import warm_up; warm_up();"
