@@ -16,14 +16,6 @@ from playground.service.messages.gathering import Batch
 from tests.service.loops import Loop
 
 
-@pytest.fixture
-def loop() -> Any:
-    made = Loop()
-    yield made
-    if not made.is_closed():
-        made.close()
-
-
 def test_everything_is_called_in_its_order_and_the_loop_is_woken_once(loop: Loop) -> None:
     seen: list[int] = []
     batch = Batch(loop)

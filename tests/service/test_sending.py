@@ -6,7 +6,6 @@ import asyncio
 import subprocess
 import sys
 import threading
-from typing import Any
 
 import pytest
 from streamlit.proto.ForwardMsg_pb2 import ForwardMsg
@@ -16,14 +15,6 @@ from playground.service.messages.order import running_last
 from playground.service.messages.sending import AT_ONCE, Sleep
 from tests.conftest import ROOT
 from tests.service.loops import Loop
-
-
-@pytest.fixture
-def loop() -> Any:
-    made = Loop()
-    yield made
-    if not made.is_closed():
-        made.close()
 
 
 def test_others_have_their_turn_now_and_then() -> None:
