@@ -141,6 +141,7 @@ export class Heatmap {
       this.frame = frame;
     }
     if (this.payload === payload) this.painter?.shown();
+    this.reread();
     this.root.dataset.painted = payload.revision;
     this.root.dataset.field = meta.field;
   }
@@ -274,8 +275,21 @@ export class Heatmap {
     return odd ? odd.value : figure.data[0].z[block.y0 + row][block.x0 + col];
   }
 
+  // A pointer that rests, or the keyboard's place, says what is drawn there now.
+  reread() {
+    if (!this.said) return;
+    const { event } = this.said;
+    if (event) return this.show(this.find(event), event);
+    const { blocks, rows, cols } = this.payload.meta;
+    const block = this.at && blocks.find((b) => (b.head ?? 0) === (this.at.block.head ?? 0));
+    if (block) Object.assign(this.at, { block, row: Math.min(this.at.row, rows - 1), col: Math.min(this.at.col, cols - 1) });
+    else this.at = null;
+    this.show(this.at);
+  }
+
   show(cell, event) {
     const { meta, twins } = this.payload;
+    this.said = cell ? { event } : null;
     if (!cell) {
       point(null, null);
       this.readout.hide();

@@ -86,18 +86,20 @@ def _nothing(key: str, known: list[str]) -> None:
         words = _("Type the name of a model, or a folder. On this machine there are, for example: {names}.")
         panel.statement(f"{key}_nothing", words.format(names=", ".join(known[:4])))
         return
-    example = policy.WELL_KNOWN[0]
-    panel.statement(
-        f"{key}_nothing",
-        _("There is no pretrained model on this machine yet, and nothing is downloaded by itself."),
-        _(
-            "To have one, type, in the environment that runs the playground (.venv): hf download {example} --include "
-            "'*.json' '*.txt' '*.safetensors'. Then load this page again. A folder with a model is shown if the "
-            "playground starts with ATTENTION_MODELS=./folder, and any name or folder may be typed here if it starts "
-            "with ATTENTION_ANY_MODEL=1."
-        ).format(example=example),
-        alert=True,
-    )
+    fetch = _(
+        "To have one, type, in the environment that runs the playground (.venv): hf download {example} --include "
+        "'*.json' '*.txt' '*.safetensors'."
+    ).format(example=policy.WELL_KNOWN[0])
+    if policy.any_allowed():
+        then = _("Then type its name above; a folder that holds a model can be typed there at once.")
+    else:
+        then = _(
+            "Then load this page again. A folder with a model is shown if the playground starts with "
+            "ATTENTION_MODELS=./folder, and any name or folder may be typed here if it starts with "
+            "ATTENTION_ANY_MODEL=1."
+        )
+    words = _("There is no pretrained model on this machine yet, and nothing is downloaded by itself.")
+    panel.statement(f"{key}_nothing", words, f"{fetch} {then}", alert=True)
 
 
 def load(key: str, name: str) -> Loaded | None:

@@ -13,6 +13,8 @@ from typing import Any
 from streamlit.elements.widgets.selectbox import SelectboxSerde
 from streamlit.runtime.state.session_state import Serialized, WStates
 
+_SENT_AS = {"double_value": "int_value"}  # a box for numbers takes fractions; whole ones the browser sends as such
+
 _read = WStates.__getitem__
 _choose = SelectboxSerde.deserialize
 
@@ -22,7 +24,7 @@ def read(self: WStates, widget: str) -> Any:
     state, known = self.states.get(widget), self.widget_metadata.get(widget)
     if isinstance(state, Serialized) and known is not None:
         kind = state.value.WhichOneof("value")
-        if kind not in (None, known.value_type):  # None: a choice was taken back
+        if kind not in (None, known.value_type, _SENT_AS.get(known.value_type)):  # None: a choice was taken back
             raise KeyError(widget)
     try:
         return _read(self, widget)

@@ -132,6 +132,31 @@ def test_what_is_old_fades_in_a_long_run_only(visit: Visit) -> None:
     page.wait_for_function(f"() => ({opacity})() === '1'")
 
 
+def test_the_words_at_a_resting_pointer_are_of_the_picture_that_is_there(visit: Visit) -> None:
+    """So are those of the keyboard's place, when something else has changed the picture."""
+    page = visit(SMALL)
+    tip = page.locator(".st-key-hero .ap-tip-value")
+    page.mouse.move(*cell_at(page, "hero", 0, 1, 2))
+    before = drawn(page, "hero").blocks
+    assert tip.inner_text() == f"{before[0, 1, 2]:.6f}"
+    with repainted(page, "hero"):
+        page.get_by_label("Sentence", exact=True).fill("six seven eight nine ten")
+        in_the_address(page, text="six seven eight nine ten")
+    settled(page)
+    now = drawn(page, "hero").blocks
+    assert tip.inner_text() == f"{now[0, 1, 2]:.6f}" != f"{before[0, 1, 2]:.6f}"
+
+    page.mouse.move(5, 5)
+    focus(page, "hero")
+    for key in ("ArrowDown", "ArrowDown", "PageDown"):
+        page.keyboard.press(key)
+    with repainted(page, "hero"):
+        page.get_by_role("button", name="New random draw").evaluate("button => button.click()")  # no focus, no pointer
+    settled(page)
+    row, col = position(page.locator(".st-key-hero .ap-tip").inner_text())
+    assert tip.inner_text() == f"{drawn(page, 'hero').blocks[1, row, col]:.6f}" != f"{now[1, row, col]:.6f}"
+
+
 def test_by_keyboard_to_a_cell(visit: Visit) -> None:
     page = visit(SMALL)
     focus(page, "hero")

@@ -88,6 +88,7 @@ MOVED = {
     "c_heads": ("select_slider", 4),
     "c_mode": ("button_group", "causal"),
     "c_text": ("text_input", "four five"),
+    "c_width": ("number_input", 16),
     "mask_lab_section": ("button_group", "cost"),
     "mask_lab_base": ("selectbox", "causal"),
     "scores_head": ("selectbox", 2),
@@ -103,6 +104,10 @@ MOVED = {
         ("playground", "c_heads", "string_array_value", ("zzz",)),
         ("playground", "c_mode", "string_array_value", ()),
         ("playground", "c_text", "bool_value", True),
+        ("playground", "c_width", "int_value", 2**62),
+        ("playground", "c_width", "int_value", -1),
+        ("playground", "c_width", "double_value", float("nan")),
+        ("playground", "c_width", "string_value", "8"),
         ("mask_lab", "mask_lab_section", "string_array_value", ()),
         ("mask_lab", "mask_lab_base", "string_value", "zzz"),
         ("mask_lab", "mask_lab_shown", "string_value", "zzz"),
@@ -148,5 +153,6 @@ def test_what_is_meant_is_heard() -> None:
     app.select_slider(key="c_heads").set_value(4).run()
     tell(app, "hero", cell=["weights", 3, 2, 1])
     assert app.session_state["view"].cell.head == 3
-    assert good(app).num_heads == 4 and good(app).mask == Causal(offset=1)
+    app.number_input(key="c_width").set_value(16).run()
+    assert good(app).num_heads == 4 and good(app).mask == Causal(offset=1) and good(app).d_model == 16
     assert np.isnan(panel(app, "hero").blocks[:, 0, 2]).all()

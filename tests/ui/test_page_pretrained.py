@@ -280,6 +280,11 @@ def test_without_a_model_the_page_says_what_to_type(monkeypatch: pytest.MonkeyPa
     assert "no pretrained model on this machine yet" in alerts(app)[0]
     detail = header(app, "pretrained_model_nothing")["detail"]
     assert "hf download google-bert/bert-base-uncased" in detail and "ATTENTION_ANY_MODEL=1" in detail
+    # Where anything may be typed, that is no advice.
+    monkeypatch.setenv("ATTENTION_ANY_MODEL", "1")
+    detail = header(open_page(""), "pretrained_model_nothing")["detail"]
+    assert "hf download google-bert/bert-base-uncased" in detail and "type its name above" in detail
+    assert "ATTENTION_ANY_MODEL" not in detail
 
 
 def test_a_link_opens_no_folder_of_the_server() -> None:
