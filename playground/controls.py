@@ -161,7 +161,8 @@ class Desk:
             placeholder=_("Choose an example"),
         )
         with st.container(horizontal=True, gap="small", vertical_alignment="center", key="article_buttons"):
-            st.caption(_("The article:"), width="content")
+            # On the words, not on the buttons: there it would cover the examples above them, and take their clicks.
+            st.caption(_("The article:"), width="content", help=_("Its sentence is small enough to follow by hand."))
             for name in ("self", "causal", "cross"):
                 st.button(
                     self._labels[name],
@@ -169,7 +170,6 @@ class Desk:
                     on_click=_load,
                     args=(f"article-{name}",),
                     type="tertiary",
-                    help=_("The article's sentence, small enough to follow by hand"),
                 )
 
     def sentence(self) -> None:

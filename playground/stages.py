@@ -309,11 +309,23 @@ def _marked(cell: panel.Cell | None, field: str) -> panel.Cell | None:
     return cell if same else None
 
 
+def _cut(trace: AttentionTrace, stage: str) -> str:
+    """How many tokens there are, where a stage makes vectors of them; else nothing."""
+    side = {"embedding": "", "source_embedding": "source_"}.get(stage)
+    if side is None or _of_side(trace, side, "origin") != "tokens":
+        return ""
+    count = len(_of_side(trace, side, "tokens"))
+    if side:
+        return plural("The source text is one token.", "The source text is cut into {n} tokens.", count).format(n=count)
+    return plural("The text is one token.", "The text is cut into {n} tokens.", count).format(n=count)
+
+
 def draw_walk(trace: AttentionTrace, head: int | None, *, csv: bool = True) -> None:
     """All stages, one under the other; `csv`: the trace is that of the experiment in the address."""
     for number, stage in enumerate(walk(trace), start=1):
         section = passage(trace, stage.name)
-        folded(f"### {number} · {stage.title}\n\n{section.lead}", section.why)
+        lead = " ".join(filter(None, (_cut(trace, stage.name), section.lead)))
+        folded(f"### {number} · {stage.title}\n\n{lead}", section.why)
         many = len(stage.fields) > 1 and "allowed" not in stage.fields
         scale = signed_scale(*((trace, field) for field in stage.fields)) if many else None
         for field in stage.fields:

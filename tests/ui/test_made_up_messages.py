@@ -153,6 +153,6 @@ def test_what_is_meant_is_heard() -> None:
     app.select_slider(key="c_heads").set_value(4).run()
     tell(app, "hero", cell=["weights", 3, 2, 1])
     assert app.session_state["view"].cell.head == 3
-    app.number_input(key="c_width").set_value(16).run()
+    change(app, "c_width", "int_value", 16)  # as the browser sends a whole number
     assert good(app).num_heads == 4 and good(app).mask == Causal(offset=1) and good(app).d_model == 16
     assert np.isnan(panel(app, "hero").blocks[:, 0, 2]).all()

@@ -22,6 +22,7 @@ from playground import assets, routes, settings, stages
 from playground.mask_choice import CUSTOM, KINDS, kind_of
 from playground.prose import prose
 from tests.conftest import ROOT
+from tests.ui.reading import open_app
 from tests.ui.test_stage_words import made_of, pretrained_traces, trained_traces
 
 # ---- what is served ----
@@ -236,3 +237,13 @@ def test_formulas_are_closed(path: Path) -> None:
         for text in (section.lead, section.why):
             assert text.count("$") % 2 == 0, text
             assert text.count("{") == text.count("}"), text
+
+
+def test_the_walk_begins_with_how_many_tokens_there_are() -> None:
+    app = open_app({"text": "three four five", "source": "one two", "mode": "cross", "heads": "2", "width": "8"})
+    leads = [said.value for said in app.main.markdown if said.value.startswith("### ")]
+    assert leads[0].startswith("### 1 · Embedding\n\nThe text is cut into 3 tokens. Every token becomes")
+    assert leads[1].startswith("### 2 · Source embedding\n\nThe source text is cut into 2 tokens. ")
+    assert not any("text is cut into" in lead for lead in leads[2:])
+    alone = open_app({"text": "one", "heads": "2", "width": "8"})
+    assert any("\n\nThe text is one token. " in said.value for said in alone.main.markdown)
