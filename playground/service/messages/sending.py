@@ -29,21 +29,15 @@ def _enqueue_forward_msg(session: AppSession, message: ForwardMsg) -> None:
 
 def _wake(server: runtime.Runtime) -> None:
     objects = server._get_async_objs()
-    if not (objects.need_send_data.is_set() or getattr(server, "_about_to_send", False)):
-        objects.eventloop.call_soon_threadsafe(_send_soon, server)
-
-
-def _send_soon(server: runtime.Runtime) -> None:
-    if getattr(server, "_about_to_send", False):
+    if objects.need_send_data.is_set() or getattr(server, "_about_to_send", False):
         return
-    objects = server._get_async_objs()
-
-    def now() -> None:
-        server._about_to_send = False  # type: ignore[attr-defined]
-        objects.need_send_data.set()
-
     server._about_to_send = True  # type: ignore[attr-defined]
-    objects.eventloop.call_later(GATHER, now)
+    objects.eventloop.call_soon_threadsafe(objects.eventloop.call_later, GATHER, _send, server)
+
+
+def _send(server: runtime.Runtime) -> None:
+    server._about_to_send = False  # type: ignore[attr-defined]
+    server._get_async_objs().need_send_data.set()
 
 
 def send_now(pause: float = 0.0) -> None:
