@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from playground.service import health, logs, settings
+from playground.service import garbage, health, logs, settings
 
 
 def warm_up() -> None:
@@ -19,8 +19,19 @@ def warm_up() -> None:
 
     The health check answers before any script has run, and importing torch takes more than a second: without
     this the first visitor of a class waits for both. Freezing moves the imported modules out of the
-    collector's sight, so that no later collection walks through them.
+    collector's sight, so that no later collection walks through them; nor does one during the imports.
     """
+    gc.disable()
+    try:
+        _prepare()
+        gc.collect()
+        gc.freeze()
+        garbage.seldom()
+    finally:
+        gc.enable()
+
+
+def _prepare() -> None:
     # The first optimizer makes torch look for a folder for compiled code, which nothing here compiles: one that exists
     # and stays as it is, so that a full disk or a missing temporary folder stops nobody's training.
     os.environ.setdefault("TORCHINDUCTOR_CACHE_DIR", str(Path(__file__).parent))
@@ -42,8 +53,6 @@ def warm_up() -> None:
     heatmap_spec(trace, "weights")
     assets.served()
     assert inspector and stages
-    gc.collect()
-    gc.freeze()
 
 
 @asynccontextmanager
@@ -53,5 +62,6 @@ async def lifespan(_app: Any) -> AsyncIterator[dict[str, Any]]:
     logs.install()
     worker = threading.Thread(target=health.readied_by, args=[warm_up], name="warm-up", daemon=True)
     worker.start()
-    await asyncio.sleep(0)
+    cleaner = asyncio.create_task(garbage.thoroughly(), name="garbage")
     yield {}
+    cleaner.cancel()

@@ -48,6 +48,11 @@ class Line:
         """How many stand in line."""
         return len(self._waiting)
 
+    @property
+    def busy(self) -> bool:
+        """Whether anybody stands in line or is at work."""
+        return bool(self._waiting or self._working)
+
     @contextmanager
     def place(self, visitor: str) -> Iterator[Callable[[], None]]:
         """Run the body when it is its turn. What is given back lets the next one begin at once: for what takes long.
