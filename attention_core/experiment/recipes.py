@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Generator, Tensor
 
+from attention_core.remembered import remembered
 from attention_core.scores import Additive, Bilinear, Cosine, Dot, ScaledDot, Score, Tempered
 from attention_core.seeding import seeded
 from attention_core.trace import Projections
@@ -46,10 +47,15 @@ class Widths:
 
 def _normal(seed: int, name: str, heads: int, shape: tuple[int, ...], d_in: int) -> Tensor:
     """N(0, 1 / d_in), one generator a head: (head, *shape). Head h stays the same when heads are added."""
+    return _drawn(seed, name, heads, shape).div(d_in**0.5)  # (head, *shape)
+
+
+@remembered(2**20)  # the same for every text, and a generator for each head is dear
+def _drawn(seed: int, name: str, heads: int, shape: tuple[int, ...]) -> Tensor:
     drawn = [
         torch.randn(shape, generator=seeded(seed, name, head), dtype=torch.float32) for head in range(heads)
     ]
-    return torch.stack(drawn).div_(d_in**0.5)  # (head, *shape)
+    return torch.stack(drawn)  # (head, *shape)
 
 
 def random_weights(widths: Widths, seed: int) -> Projections:
