@@ -11,8 +11,8 @@ from streamlit.proto.WidgetStates_pb2 import WidgetState, WidgetStates
 from streamlit.testing.v1 import AppTest
 
 from attention_core.masks import Causal
-from playground.main import pages
 from playground.service import heard
+from playground.sitemap import pages
 from tests.ui.lessons import open_lesson
 from tests.ui.reading import alerts, elements, expected, good, healthy, open_app, panel, same, tell
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from playground import glossary, main
+from playground import glossary, sitemap
 from tests.conftest import ROOT
 from tests.ui.lessons import open_lesson, words
 from tests.ui.reading import healthy
@@ -15,7 +15,7 @@ from tests.ui.reading import healthy
 ENTRIES = glossary.entries()
 NAMES = {name.casefold() for entry in ENTRIES for name in (entry.term, *entry.names)}
 PROSE = sorted(path for path in (ROOT / "pages").glob("*.en.md") if path.stem != "glossary.en")
-PAGES = {name for entries in main.pages().values() for name, _ in entries}
+PAGES = {name for entries in sitemap.pages().values() for name, _ in entries}
 # The terms that a student meets first, whether a page prints them in bold or not.
 WANTED = (
     *("token", "embedding", "query", "key", "value", "head", "score", "logit", "weight", "softmax", "context vector"),
