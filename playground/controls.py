@@ -18,7 +18,8 @@ from attention_core.positions import POSITIONS
 from attention_core.presets import PRESETS, preset
 from attention_core.tokens import TOKENIZERS
 from playground import state, teacher, told, widgets
-from playground.i18n import _
+from playground.as_before import as_before
+from playground.i18n import _, language
 from playground.mask_choice import CUSTOM, KINDS
 from playground.settings import limits
 
@@ -104,13 +105,7 @@ def sidebar(only: Collection[str] | None = None, place: DeltaGenerator | None = 
             desk.draw("bias", told.checkbox, _("Biases"))
             desk.draw("out_proj", told.checkbox, _("Output projection"))
         if desk.shows("seed"):
-            st.button(
-                _("New random draw"),
-                on_click=_reroll,
-                width="stretch",
-                disabled=desk.locked("seed"),
-                help=_("Another seed for all random numbers"),
-            )
+            desk.new_draw()
     return fields
 
 
@@ -139,18 +134,24 @@ class Desk:
     def draw(self, field: str, widget: Callable[..., Any], *args: Any, **more: Any) -> Any:
         """Draw one control, if it is shown, and take over what it says."""
         if self.shows(field):
-            key = widgets.key_of(field)
-            self._fields[field] = widget(*args, key=key, disabled=self.locked(field), persist_state="page", **more)
+            key, locked = widgets.key_of(field), self.locked(field)
+            self._fields[field] = as_before(
+                f"control {key}",
+                (language(), locked, *(tuple(arg) if isinstance(arg, list) else arg for arg in args)),
+                lambda: widget(*args, key=key, disabled=locked, persist_state="page", **more),
+            )
         return self._fields[field]
 
     def choose(self, field: str, label: str, options: Any) -> Any:
-        """One value of several."""
+        """One value of several, each with its word."""
         return self.draw(field, told.selectbox, label, options, format_func=lambda value: self._labels[value])
 
     def presets(self) -> None:
         """The worked examples, and the article's three at one click each."""
-        if not self.shows("preset"):
-            return
+        if self.shows("preset"):
+            as_before("control presets", language(), self._presets)
+
+    def _presets(self) -> None:
         told.selectbox(
             _("Start from an example"),
             [preset.id for preset in PRESETS],
@@ -171,6 +172,21 @@ class Desk:
                     args=(f"article-{name}",),
                     type="tertiary",
                 )
+
+    def new_draw(self) -> None:
+        """Another seed."""
+        locked = self.locked("seed")
+
+        def draw() -> None:
+            st.button(
+                _("New random draw"),
+                on_click=_reroll,
+                width="stretch",
+                disabled=locked,
+                help=_("Another seed for all random numbers"),
+            )
+
+        as_before("control new_draw", (language(), locked), draw)
 
     def sentence(self) -> None:
         """The text, the mode, and in cross mode the source text."""
@@ -203,13 +219,18 @@ class Desk:
         most = limits()
         self.draw("d_model", told.number_input, _("d_model, the width of a token"), 1, most.max_d_model, step=1)
         if self.shows("d_k"):
-            unlock = told.checkbox(
-                _("Choose d_k and d_v freely"),
-                key=widgets.key("unlock"),
-                disabled=self.locked("d_k"),
-                help=_("Otherwise both are d_model divided by the heads."),
-            )
-            if unlock:
+            locked = self.locked("d_k")
+
+            def unlock() -> bool:
+                chosen: bool = told.checkbox(
+                    _("Choose d_k and d_v freely"),
+                    key=widgets.key("unlock"),
+                    disabled=locked,
+                    help=_("Otherwise both are d_model divided by the heads."),
+                )
+                return chosen
+
+            if as_before("control unlock", (language(), locked), unlock):
                 self.draw("d_k", told.number_input, _("d_k, the width of a query and a key"), 1, most.max_d_k, step=1)
                 self.draw("d_v", told.number_input, _("d_v, the width of a value"), 1, most.max_d_v, step=1)
             else:
@@ -249,15 +270,20 @@ def _custom_label(mask: Any) -> str:
 def _mask(locked: bool) -> Any:
     kinds = [*KINDS, *([CUSTOM] if st.session_state.get("custom_mask") is not None else [])]
     custom = st.session_state.get("custom_mask")
-    kind = told.selectbox(
-        _("Mask"),
-        kinds,
-        key=widgets.key("mask"),
-        disabled=locked,
-        persist_state="page",
-        format_func=lambda name: _custom_label(custom) if name == CUSTOM else _(KINDS[name].label),
-        help=_("What a query may look at. In causal mode it comes on top of the causal mask."),
-    )
+
+    def choose() -> str:
+        chosen: str = told.selectbox(
+            _("Mask"),
+            kinds,
+            key=widgets.key("mask"),
+            disabled=locked,
+            persist_state="page",
+            format_func=lambda name: _custom_label(custom) if name == CUSTOM else _(KINDS[name].label),
+            help=_("What a query may look at. In causal mode it comes on top of the causal mask."),
+        )
+        return chosen
+
+    kind = as_before("control mask", (language(), locked, custom), choose)
     if kind == CUSTOM:
         return custom
     values = []

@@ -12,7 +12,8 @@ from attention_core.presets import preset_of
 from attention_core.trace import AttentionTrace
 from attention_viz.labels import visible
 from playground import downloads, panel, state, teacher, told
-from playground.i18n import _
+from playground.as_before import as_before
+from playground.i18n import _, language
 
 ALERTS = 3  # that are said large; of more, the others stand small under them
 
@@ -55,21 +56,28 @@ html:not(.ap-slow) [data-stale] { opacity: 1 !important; transition: none !impor
 
 def style() -> None:
     """The few rules that Streamlit has no setting for, and the name that they put beside the phone's sign."""
+    as_before("style", language(), _styled)
+
+
+def _styled() -> None:
     st.html(_STYLE)
     with st.container(key="way"):
-        if panel.narrow():  # else there is no such sign
-            st.text(_("Pages and settings"))
+        st.text(_("Pages and settings"))
 
 
 def header(experiment: Experiment, trace: AttentionTrace, problem: str | None) -> None:
     """Title, what the weights are, why to look at this example; what is wrong with the input if anything is; tokens."""
-    with st.container(horizontal=True, vertical_alignment="bottom", key="title"):
-        st.markdown(f"# {_('Attention playground')}", width="content")
-        with st.container(gap=None):  # of two lines, which together are as high as the title: nothing moves
-            st.caption(honest_label(experiment), help=_about_built(experiment))
-            example = preset_of(experiment)
-            if example is not None:
-                st.caption(_(example.why))
+    label, about, example = honest_label(experiment), _about_built(experiment), preset_of(experiment)
+
+    def title() -> None:
+        with st.container(horizontal=True, vertical_alignment="bottom", key="title"):
+            st.markdown(f"# {_('Attention playground')}", width="content")
+            with st.container(gap=None):  # of two lines, which together are as high as the title: nothing moves
+                st.caption(label, help=about)
+                if example is not None:
+                    st.caption(_(example.why))
+
+    as_before("title", (label, about, example and example.id, language()), title)
     messages(problem)
     tokens(experiment, trace)
 
@@ -159,28 +167,34 @@ def head_choice(trace: AttentionTrace) -> int | None:
             st.session_state["head_choice"] = 0 if seen.head is None else seen.head + 1
         if st.session_state["head_choice"] not in range(count + 1):
             st.session_state["head_choice"] = 0
-        chosen = told.segmented_control(
-            _("Heads shown"),
-            range(count + 1),
-            key="head_choice",
-            format_func=lambda number: str(number) if number else _("All heads"),
-            required=True,
-            label_visibility="collapsed",
-        )
+        chosen = as_before("head_choice", (count, language()), lambda: _heads_shown(count))
         head = st.session_state["head_shown"] = chosen - 1 if chosen else None
         state.change_view(head=head)
-        if seen.pinned is None:
-            st.button(
-                _("Pin as A"),
-                on_click=_pin,
-                help=_("Keep this, change anything, and see A, B and their difference."),
-            )
-        else:
-            st.button(_("Unpin A"), on_click=_unpin)
+        as_before("pin", (seen.pinned is None, language()), lambda: _pin_or_unpin(seen.pinned is None))
         if not teacher.predict():  # the files hold what the class is to guess
             with st.popover(_("Download")):
                 st.markdown(_take_away())
     return head
+
+
+def _heads_shown(count: int) -> int | None:
+    chosen: int | None = told.segmented_control(
+        _("Heads shown"),
+        range(count + 1),
+        key="head_choice",
+        format_func=lambda number: str(number) if number else _("All heads"),
+        required=True,
+        label_visibility="collapsed",
+    )
+    return chosen
+
+
+def _pin_or_unpin(pin: bool) -> None:
+    if pin:
+        words = _("Keep this, change anything, and see A, B and their difference.")
+        st.button(_("Pin as A"), on_click=_pin, help=words)
+    else:
+        st.button(_("Unpin A"), on_click=_unpin)
 
 
 def hero_title(head: int | None) -> str:

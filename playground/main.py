@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import streamlit as st
 
-from playground import frame, i18n, page_settings, sitemap, teacher
+from playground import as_before, frame, i18n, page_settings, sitemap, teacher
 from playground.i18n import _
 from playground.panel import screen
 from playground.service import uploads
@@ -21,6 +21,7 @@ def main() -> None:
     place = st.container()  # of words that only the page's last line can know to be needed
     if st.session_state.get("shown_page", name) != name:
         page_settings.pardon()
+        as_before.forget()
         screen.begin_page()
         uploads.leave()
     st.session_state["shown_page"] = name

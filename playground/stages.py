@@ -15,6 +15,7 @@ from attention_viz import heatmap_spec, needed_height, signed_scale
 from attention_viz.labels import visible
 from attention_viz.pool import strongest
 from playground import panel, state
+from playground.as_before import as_before
 from playground.downloads import link
 from playground.folded import folded
 from playground.i18n import _, language, plural
@@ -325,9 +326,28 @@ def draw_walk(trace: AttentionTrace, head: int | None, *, csv: bool = True) -> N
     for number, stage in enumerate(walk(trace), start=1):
         section = passage(trace, stage.name)
         lead = " ".join(filter(None, (_cut(trace, stage.name), section.lead)))
-        folded(f"### {number} · {stage.title}\n\n{lead}", section.why)
-        many = len(stage.fields) > 1 and "allowed" not in stage.fields
-        scale = signed_scale(*((trace, field) for field in stage.fields)) if many else None
-        for field in stage.fields:
-            key = f"stage_{field}"
-            field_panel(trace, field, key=key, width=520, height=stage.height, head=head, scale=scale, csv=csv)
+        words = f"### {number} · {stage.title}\n\n{lead}", section.why
+        far = all(panel.unseen(f"stage_{field}") for field in stage.fields)
+
+        def draw(stage: Stage = stage, words: tuple[str, str] = words, far: bool = far) -> None:
+            folded(*words)
+            many = len(stage.fields) > 1 and "allowed" not in stage.fields
+            scale = signed_scale(*((trace, field) for field in stage.fields)) if many and not far else None
+            for field in stage.fields:
+                # Nobody clicks what is out of sight; and what takes clicks would keep this trace as long as it stands.
+                field_panel(
+                    trace,
+                    field,
+                    key=f"stage_{field}",
+                    width=520,
+                    height=stage.height,
+                    head=head,
+                    scale=scale,
+                    csv=csv,
+                    marks=not far,
+                )
+
+        if far:  # what stands beside such a picture is of the same run as the picture, and comes anew with it
+            as_before(f"stage {stage.name}", (words, stage, head, csv, language(), panel.narrow()), draw)
+        else:
+            draw()

@@ -19,7 +19,7 @@ from playground.i18n import _, language
 from playground.panel import screen
 from playground.panel.message import pack
 from playground.panel.received import Cell, Grid, cell_of, grid_of, serial_of
-from playground.panel.screen import narrow
+from playground.panel.screen import narrow, unseen
 
 __all__ = [
     "Cell",
@@ -33,6 +33,7 @@ __all__ = [
     "pool_of",
     "statement",
     "table",
+    "unseen",
 ]
 
 # The scripts come from a route of the app, where the browser keeps them: Streamlit would send them with every panel.
@@ -108,7 +109,7 @@ def heatmap(
         return (st.session_state.get(key) or {}).get(name)
 
     large = cells > LARGE
-    away = on_paint is None and screen.unseen(key)
+    away = on_paint is None and unseen(key)
     figure = spec() if (said("near") if large else not away) else None
     meta = figure["meta"] if figure else {}
     rows, cols = meta.get("pool", (1, 1))

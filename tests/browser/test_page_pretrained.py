@@ -85,3 +85,14 @@ def test_pretrained(offering: str, chromium: Browser) -> None:
         page.get_by_label("Your text", exact=True).fill("cat " * 600)
         page.get_by_label("Your text", exact=True).press("Control+Enter")
         expect(page.locator(".st-key-pretrained_wrong")).to_contain_text("602 tokens")
+
+
+def test_a_phone_says_where_the_pages_are_before_there_is_any_picture(address: str, chromium: Browser) -> None:
+    context = chromium.new_context(**PHONE)
+    page = context.new_page()
+    page.goto(f"{address}/pretrained")
+    page.wait_for_selector(".ap-statement")
+    assert page.locator(".ap-heatmap").count() == 0
+    expect(page.locator(".st-key-way")).to_have_text("Pages and settings")
+    expect(page.locator(".st-key-way")).to_be_visible()
+    context.close()
