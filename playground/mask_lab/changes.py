@@ -68,11 +68,13 @@ def use(mask: Mask) -> None:
 
 
 def take_strokes() -> None:
-    """Take in what was painted, in a callback. A stroke and a button may come in one run, the button first."""
-    serial, grid = panel.painted_grid(EDITOR)
-    if grid is not None and serial != st.session_state.get(SEEN):
-        st.session_state[SEEN] = serial
-        use(Explicit(grid))
+    """Take in what was painted, in a callback: each stroke is a step. Several may come in one run, a button first."""
+    seen = st.session_state.get(SEEN)
+    strokes = panel.strokes(EDITOR)
+    for serial, grid in strokes if strokes and strokes[-1][0] != seen else ():
+        if serial > (seen or 0) or serial == strokes[-1][0]:
+            st.session_state[SEEN] = serial
+            use(Explicit(grid))
 
 
 def up_to_date() -> None:

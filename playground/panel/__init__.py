@@ -18,7 +18,7 @@ from playground.assets import addresses
 from playground.i18n import _, language
 from playground.panel import screen
 from playground.panel.message import pack
-from playground.panel.received import Cell, Grid, cell_of, grid_of, serial_of
+from playground.panel.received import Cell, Grid, cell_of, grid_of, serial_of, strokes_of
 from playground.panel.screen import narrow, unseen
 
 __all__ = [
@@ -32,6 +32,7 @@ __all__ = [
     "plot",
     "pool_of",
     "statement",
+    "strokes",
     "table",
     "unseen",
 ]
@@ -178,6 +179,11 @@ def painted_grid(key: str) -> tuple[int, Grid | None]:
     """The number of the mask that the browser sent last, and the mask: in a callback perhaps not yet handed over."""
     sent = (st.session_state.get(key) or {}).get("mask")
     return serial_of(sent), grid_of(sent, st.session_state.get(f"{key}_meta", {}))
+
+
+def strokes(key: str) -> tuple[tuple[int, Grid], ...]:
+    """The masks that the browser sent last, each with its number; see `received.strokes_of`."""
+    return strokes_of((st.session_state.get(key) or {}).get("mask"), st.session_state.get(f"{key}_meta", {}))
 
 
 def pool_of(key: str) -> tuple[int, int]:

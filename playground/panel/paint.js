@@ -1,14 +1,16 @@
 // Painting on a mask, or on weights: strokes, whole rows and columns. What is painted is drawn at once over the heatmap;
 // Python gets the whole grid at the end of a stroke, not the stroke: so none is lost if the next one ends before Python
-// answers. On weights the grid comes beside the picture, and a forbidden cell takes no paint.
+// answers. Beside it go the grids of strokes that Python has not answered yet: each is a step that can be undone. On weights the grid comes beside the picture, and a forbidden cell takes no paint.
 
 const SVG = "http://www.w3.org/2000/svg";
+const KEPT = { strokes: 16, letters: 50_000 }; // of unanswered strokes that go with a message (received.py: MOST_STROKES)
 const GREY = "rgb(128,132,142)"; // as in attention_viz/colors.py
 
 export class Painter {
   constructor(view) {
     this.view = view;
     this.serial = 0; // of the last mask sent; an answer to an earlier one is old
+    this.unanswered = []; // strokes that were sent, and that no picture has shown yet
     this.fresh = new Map();
     this.presses = []; // of undo and redo, each waiting until Python has seen what came before it
     this.step = (event) => this.goBack(event);
@@ -17,6 +19,7 @@ export class Painter {
 
   // Take the mask that Python has, unless strokes are on their way that it has not seen.
   adopt(payload) {
+    this.unanswered = this.unanswered.filter(({ serial }) => serial > payload.paint.serial);
     if (this.stroke !== undefined || payload.paint.serial < this.serial) return false;
     const { meta, figure } = payload;
     this.serial = payload.paint.serial;
@@ -113,7 +116,10 @@ export class Painter {
 
   send() {
     this.serial += 1;
-    this.view.send.mask({ serial: this.serial, rows: this.grid.length, cols: this.grid[0].length, bits: bits(this.grid) });
+    const stroke = { serial: this.serial, bits: bits(this.grid) };
+    this.view.send.mask({ ...stroke, rows: this.grid.length, cols: this.grid[0].length, earlier: this.unanswered });
+    const room = Math.max(1, Math.min(KEPT.strokes, Math.floor(KEPT.letters / stroke.bits.length)));
+    this.unanswered = [...this.unanswered, stroke].slice(-room);
   }
 
   draw() {

@@ -11,6 +11,7 @@ import numpy as np
 Grid = tuple[tuple[bool, ...], ...]
 
 MOST_PANELS = 200  # of one page
+MOST_STROKES = 16  # that one message brings beside the last
 
 
 @dataclass(frozen=True)
@@ -66,3 +67,19 @@ def grid_of(sent: object, meta: dict[str, Any]) -> Grid | None:
         return None
     flat = np.unpackbits(np.frombuffer(packed, dtype=np.uint8), count=rows * cols).astype(bool)
     return tuple(tuple(row) for row in flat.reshape(rows, cols).tolist())
+
+
+def strokes_of(sent: object, meta: dict[str, Any]) -> tuple[tuple[int, Grid], ...]:
+    """What was painted, by the number of its stroke, the oldest first, the present mask last; nothing where it is none.
+
+    Strokes that end before Python answers come in one message.
+    """
+    present = grid_of(sent, meta)
+    if present is None or not isinstance(sent, dict):
+        return ()
+    earlier = sent.get("earlier")
+    known = earlier if isinstance(earlier, list) and len(earlier) <= MOST_STROKES else []
+    size = {"rows": meta["rows"], "cols": meta["cols"]}
+    before = [(serial_of(one), grid_of({**one, **size}, meta)) for one in known if isinstance(one, dict)]
+    last = serial_of(sent)
+    return (*((serial, grid) for serial, grid in before if grid is not None and serial < last), (last, present))

@@ -249,6 +249,27 @@ def test_three_strokes_faster_than_the_answer(lab: Lab) -> None:
         holds(page, mask)
 
 
+ROWS_AT_ONCE = """(count) => {
+  const root = document.querySelector(".st-key-mask_editor .ap");
+  const press = (key) => root.dispatchEvent(new KeyboardEvent("keydown", { key, bubbles: true }));
+  for (let row = 0; row < count; row++) (press("r"), press("ArrowDown"));
+}"""
+
+
+def test_strokes_of_one_moment_are_a_step_each(lab: Lab) -> None:
+    """Python hears of most of them in one message."""
+    with lab() as page:
+        focus(page, "mask_editor")
+        page.evaluate(ROWS_AT_ONCE, 5)
+        mask = everything()
+        mask[:5] = False
+        holds(page, mask)
+        for row in (4, 3, 2, 1, 0):
+            page.keyboard.press("Control+z")
+            mask[row] = True
+            holds(page, mask)
+
+
 def test_many_strokes_while_python_answers(lab: Lab) -> None:
     """Answers to early strokes come while later ones are drawn: an old picture must not take them back."""
     text = " ".join(f"w{place}" for place in range(20))

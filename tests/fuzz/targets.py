@@ -27,7 +27,7 @@ from attention_core.trained.kept import from_bytes, to_bytes
 from attention_core.weights_io import load_metadata, load_weights
 from attention_viz.labels import escape, shorten, visible
 from playground.downloads import Refused, build
-from playground.panel.received import MOST_PANELS, cell_of, far_of, grid_of, serial_of
+from playground.panel.received import MOST_PANELS, cell_of, far_of, grid_of, serial_of, strokes_of
 from playground.pretrained import policy
 from playground.service import api
 from playground.service.problem import Problem
@@ -121,6 +121,7 @@ def message(content: bytes) -> None:
         assert cell is None or (cell.head in (0, 1) and 0 <= cell.row < 3 and 0 <= cell.col < 5)
         assert grid is None or (len(grid) == 3 and all(len(row) == 5 for row in grid))
         assert 0 <= serial_of(sent) < 2**31
+        strokes_of(sent, meta)
         assert len(far_of(sent)) <= MOST_PANELS and all(isinstance(key, str) for key in far_of(sent))
 
 

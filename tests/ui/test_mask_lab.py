@@ -223,6 +223,20 @@ def test_a_stroke_and_undo_in_one_run() -> None:
     holds(paint(app, first, 3), ~first)
 
 
+def test_strokes_that_come_in_one_message_are_a_step_each() -> None:
+    """The second and the third ended while Python was busy with the first: it hears of both in one message."""
+    masks = [everything() for _stroke in range(4)]
+    for row, mask in enumerate(masks):
+        mask[: row + 1, 0] = False
+    app = paint(open_lab(), masks[0], 1)
+    earlier = [painted(mask, serial)["mask"] for serial, mask in enumerate(masks[:3], start=1)]
+    app = tell(app, "mask_editor", state=painted(masks[3], 4, earlier=earlier))
+    holds(app, masks[3])
+    for mask in (masks[2], masks[1], masks[0], everything()):
+        holds(press(app, "mask_undo"), mask)
+    assert app.button(key="mask_undo").disabled
+
+
 HOSTILE: list[object] = [
     None, 7, "x", [], {}, {"serial": 1}, painted(everything(6, 7))["mask"], painted(everything(7, 6))["mask"],
     painted(everything(), rows=True)["mask"], painted(everything(), bits=None)["mask"],

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import array_shapes, arrays
 
 from playground.panel.message import pack
-from playground.panel.received import Cell, cell_of, grid_of, serial_of
+from playground.panel.received import MOST_STROKES, Cell, cell_of, grid_of, serial_of, strokes_of
 from tests.ui.reading import read
 
 
@@ -145,6 +145,29 @@ def test_a_painted_grid() -> None:
     assert serial_of(sent) == 4
 
 
+FIRST, SECOND, PRESENT = ([[number, 0, 0, 1, 1], [0, 0, 0, 0, 0], [1, 1, 1, 1, 0]] for number in (0, 1, 1))
+PRESENT[1][4] = 1
+
+
+def seen(grid: list[list[int]]) -> tuple[tuple[bool, ...], ...]:
+    return tuple(tuple(map(bool, row)) for row in grid)
+
+
+def test_strokes_come_the_oldest_first_and_what_is_none_is_left_out() -> None:
+    sent = {"serial": 4, "rows": 3, "cols": 5, "bits": bits(PRESENT)}
+    known = [{"serial": 2, "bits": bits(FIRST)}, {"serial": 3, "bits": bits(SECOND)}]
+    both = ((2, seen(FIRST)), (3, seen(SECOND)))
+    last = (4, seen(PRESENT))
+    assert strokes_of({**sent, "earlier": known}, META) == (*both, last)
+    odd = [7, None, {}, {"serial": 3}, {"serial": 3, "bits": "A"}, {"serial": 9, "bits": bits(FIRST)}]
+    assert strokes_of({**sent, "earlier": [*odd, *known]}, META) == (*both, last)
+    assert strokes_of({**sent, "earlier": known * MOST_STROKES}, META) == (last,)
+    for none in (None, "x", 5, {}):
+        assert strokes_of({**sent, "earlier": none}, META) == (last,)
+    assert strokes_of({**sent, "bits": "A", "earlier": known}, META) == ()
+    assert strokes_of([sent], META) == strokes_of(sent, {}) == ()
+
+
 @given(
     JSON
     | st.fixed_dictionaries(
@@ -152,6 +175,8 @@ def test_a_painted_grid() -> None:
     )
 )
 def test_whatever_comes_back_is_a_grid_or_nothing(sent: object) -> None:
+    strokes_of({"rows": 3, "cols": 5, "bits": "AAAA", "serial": 5, "earlier": sent}, META)
+    strokes_of({"rows": 3, "cols": 5, "bits": "AAAA", "serial": 5, "earlier": [sent]}, META)
     found = grid_of(sent, META)
     assert found is None or (len(found) == 3 and all(len(row) == 5 for row in found))
     assert 0 <= serial_of(sent) < 2**31
