@@ -321,6 +321,12 @@ def _cut(trace: AttentionTrace, stage: str) -> str:
     return plural("The text is one token.", "The text is cut into {n} tokens.", count).format(n=count)
 
 
+def common_scale(trace: AttentionTrace, stage: Stage) -> float | None:
+    """The end of the colours that the pictures of a stage share; None where each has its own."""
+    shared = len(stage.fields) > 1 and "allowed" not in stage.fields
+    return signed_scale(*((trace, field) for field in stage.fields)) if shared else None
+
+
 def draw_walk(trace: AttentionTrace, head: int | None, *, csv: bool = True) -> None:
     """All stages, one under the other; `csv`: the trace is that of the experiment in the address."""
     for number, stage in enumerate(walk(trace), start=1):
@@ -331,8 +337,7 @@ def draw_walk(trace: AttentionTrace, head: int | None, *, csv: bool = True) -> N
 
         def draw(stage: Stage = stage, words: tuple[str, str] = words, far: bool = far) -> None:
             folded(*words)
-            many = len(stage.fields) > 1 and "allowed" not in stage.fields
-            scale = signed_scale(*((trace, field) for field in stage.fields)) if many and not far else None
+            scale = None if far else common_scale(trace, stage)
             for field in stage.fields:
                 # Nobody clicks what is out of sight; and what takes clicks would keep this trace as long as it stands.
                 field_panel(

@@ -10,7 +10,6 @@ import streamlit as st
 from attention_core.experiment import Experiment
 from attention_core.trace import AttentionTrace
 from attention_core.trained import Answer, Change
-from attention_viz import signed_scale
 from attention_viz.lessons.alignment import alignment_spec
 from playground import inspector, panel, stages, state, told
 from playground.folded import every_stage
@@ -136,8 +135,7 @@ def walk(setting: Setting, trace: AttentionTrace, head: int, *, files: bool = Tr
             passage = own["patched" if patched else "removed"]
         more = _more_of(stage.name, trace)
         st.markdown("\n\n".join([f"### {place} · {name}", passage.lead, *([own[more].lead] if more else [])]))
-        many = len(stage.fields) > 1 and "allowed" not in stage.fields
-        scale = signed_scale(*((trace, field) for field in stage.fields)) if many else None
+        scale = stages.common_scale(trace, stage)
         for field in stage.fields:
             title: dict[str, Any] = {"title": _("Weights that count")} if changed else {}
             stages.field_panel(

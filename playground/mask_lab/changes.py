@@ -71,10 +71,12 @@ def take_strokes() -> None:
     """Take in what was painted, in a callback: each stroke is a step. Several may come in one run, a button first."""
     seen = st.session_state.get(SEEN)
     strokes = panel.strokes(EDITOR)
-    for serial, grid in strokes if strokes and strokes[-1][0] != seen else ():
-        if serial > (seen or 0) or serial == strokes[-1][0]:
-            st.session_state[SEEN] = serial
-            use(Explicit(grid))
+    if not strokes or strokes[-1][0] == seen:
+        return
+    *earlier, (last, present) = strokes
+    for grid in (*(grid for serial, grid in earlier if serial > (seen or 0)), present):
+        use(Explicit(grid))
+    st.session_state[SEEN] = last
 
 
 def up_to_date() -> None:
