@@ -237,6 +237,17 @@ def test_strokes_that_come_in_one_message_are_a_step_each() -> None:
     assert app.button(key="mask_undo").disabled
 
 
+def test_a_stroke_that_was_taken_in_is_not_taken_in_again() -> None:
+    """The browser names it until the answer has come; a button may have been pressed since."""
+    first, second = everything(), everything()
+    first[0, 0] = second[1, 1] = False
+    app = press(paint(open_lab(), first, 1), "mask_forbid")
+    app = tell(app, "mask_editor", state=painted(second, 2, earlier=[painted(first, 1)["mask"]]))
+    holds(app, second)
+    for mask in (~everything(), first, everything()):
+        holds(press(app, "mask_undo"), mask)
+
+
 HOSTILE: list[object] = [
     None, 7, "x", [], {}, {"serial": 1}, painted(everything(6, 7))["mask"], painted(everything(7, 6))["mask"],
     painted(everything(), rows=True)["mask"], painted(everything(), bits=None)["mask"],

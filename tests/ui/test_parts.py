@@ -247,3 +247,12 @@ def test_the_walk_begins_with_how_many_tokens_there_are() -> None:
     assert not any("text is cut into" in lead for lead in leads[2:])
     alone = open_app({"text": "one", "heads": "2", "width": "8"})
     assert any("\n\nThe text is one token. " in said.value for said in alone.main.markdown)
+
+
+def test_pictures_of_one_kind_share_their_colours() -> None:
+    trace = Experiment("a b c", num_heads=2).run()
+    found = {stage.name: stages.common_scale(trace, stage) for stage in stages.walk(trace)}
+    most = max(float(getattr(trace.heads, name).abs().max()) for name in "qkv")
+    assert found["qkv"] == pytest.approx(most)
+    # What is allowed is no number on the scale of the scores; and one picture alone has its own.
+    assert found["masked_scores"] is None and found["weights"] is None
