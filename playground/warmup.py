@@ -40,13 +40,14 @@ def _prepare() -> None:
     from attention_core.presets import DEFAULT
     from attention_viz import heatmap_spec
     from playground import assets, compute, freed, inspector, stages
-    from playground.service import heard, lean_state, messages, theme
+    from playground.service import heard, lean_state, messages, theme, untied
 
     freed.give_back()
     heard.install()
     lean_state.install()
     messages.install()
     theme.install()
+    untied.install()
 
     torch.set_num_threads(1)  # as one_core.py has told OpenMP
     trace = compute.run(DEFAULT.experiment)
