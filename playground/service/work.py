@@ -66,7 +66,10 @@ def _in_line(work: Callable[[], Result], visitor: str) -> Result:
             return work()
         except Exception as problem:  # a refusal is an answer too: who was served it is not the next one again
             refusal = problem
-    raise refusal
+    try:
+        raise refusal
+    finally:
+        del refusal  # or it and this frame would hold each other, and the whole body of the request
 
 
 _by_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, Workers] = WeakKeyDictionary()

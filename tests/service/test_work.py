@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
+import gc
 import json
+import weakref
 
 import pytest
 from starlette.requests import Request
@@ -42,6 +45,27 @@ def test_who_was_refused_was_served(monkeypatch: pytest.MonkeyPatch) -> None:
     assert visits.order == ["page"]
     visits.go("page")
     visits.go("program")
+
+
+def test_a_refused_body_goes_with_its_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the collector, which seldom looks: whoever sends one wrong body after the other fills nothing."""
+
+    class Body:
+        def refuse(self) -> None:
+            refuse()
+
+    own = Line(patience=LONG)
+    monkeypatch.setattr(work, "line", lambda: own)
+    body = Body()
+    held = weakref.ref(body)
+    gc.disable()
+    try:
+        with contextlib.suppress(Problem):
+            work._in_line(body.refuse, "program")
+        del body
+        assert held() is None
+    finally:
+        gc.enable()
 
 
 def test_nothing_is_worked_on_out_of_turn(monkeypatch: pytest.MonkeyPatch) -> None:
