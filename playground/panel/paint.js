@@ -1,6 +1,7 @@
 // Painting on a mask, or on weights: strokes, whole rows and columns. What is painted is drawn at once over the heatmap;
 // Python gets the whole grid at the end of a stroke, not the stroke: so none is lost if the next one ends before Python
-// answers. Beside it go the grids of strokes that Python has not answered yet: each is a step that can be undone. On weights the grid comes beside the picture, and a forbidden cell takes no paint.
+// answers. Beside it go the grids of strokes that Python has not answered yet: each is a step that can be undone.
+// On weights the grid comes beside the picture, and a forbidden cell takes no paint.
 
 const SVG = "http://www.w3.org/2000/svg";
 const KEPT = { strokes: 16, letters: 50_000 }; // of unanswered strokes that go with a message (received.py: MOST_STROKES)

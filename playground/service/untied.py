@@ -24,7 +24,7 @@ def _run_and_untie(runner: ScriptRunner) -> None:
 def untie(runner: ScriptRunner) -> None:
     """Take apart what refers to a runner whose thread ends: it has said so, and answers no request any more."""
     vars(runner._script_thread).pop(SCRIPT_RUN_CONTEXT_ATTR_NAME, None)
-    # Its view of the session would refuse to go on where the run is to be given up.
+    # Asked before each look at the session whether the run is to be given up; there is none any more.
     object.__setattr__(runner._session_state, "_yield_callback", _go_on)
 
 
